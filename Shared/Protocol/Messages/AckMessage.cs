@@ -1,0 +1,63 @@
+using System.Buffers;
+
+namespace PushSystem.Protocol;
+
+/// <summary>
+/// ACK (9), c→s: <code>stream key varint (app index × 2 + stream) · epoch tag byte (low 7 bits of the epoch) · seq varint</code>
+/// Everything up to seq was processed. The tag keeps an ACK that crosses a RESET from counting for the new epoch.
+/// </summary>
+public readonly record struct AckMessage(int AppIndex, StreamKind Stream, byte EpochTag, long Seq)
+{
+    /// <summary>The tag of an epoch.</summary>
+    public static byte TagOf(uint epoch) => (byte)(epoch & 0x7F);
+
+    /// <summary>Writes the frame.</summary>
+    public void Write(IBufferWriter<byte> output)
+    {
+        var writer = new BodyWriter(output, Opcode.Ack, Varint.SizeOf(AppIndex * 2 + (int)Stream) + 1 + Varint.SizeOf(Seq));
+        writer.StreamKey(AppIndex, Stream);
+        writer.Byte(EpochTag);
+        writer.Number(Seq);
+        writer.Complete();
+    }
+
+    /// <summary>Reads the body; bytes behind the known fields are ignored.</summary>
+    public static AckMessage Read(ReadOnlySpan<byte> body)
+    {
+        var reader = new BodyReader(body);
+        var (index, stream) = reader.StreamKey("stream key");
+        var tag = reader.Byte("epoch tag");
+        if (tag > 0x7F)
+            ProtocolException.ThrowBadFrame($"epoch tag is {tag}; at most 127 is allowed");
+        return new AckMessage(index, stream, tag, reader.Number("seq"));
+    }
+}
+
+/// <summary>
+/// RESET (10), s→c: <code>stream key varint · epoch varint · first seq varint · reason byte</code>
+/// The next PUSH of the stream carries <see cref="FirstSeq"/> of <see cref="Epoch"/>; what lay before and was not received
+/// will not come. Acks from now on carry the new epoch's tag.
+/// </summary>
+public readonly record struct ResetMessage(int AppIndex, StreamKind Stream, uint Epoch, long FirstSeq, ResetReason Reason)
+{
+    /// <summary>Writes the frame.</summary>
+    public void Write(IBufferWriter<byte> output)
+    {
+        var writer = new BodyWriter(output, Opcode.Reset,
+            Varint.SizeOf(AppIndex * 2 + (int)Stream) + Varint.SizeOf(Epoch) + Varint.SizeOf(FirstSeq) + 1);
+        writer.StreamKey(AppIndex, Stream);
+        writer.Number(Epoch);
+        writer.Number(FirstSeq);
+        writer.Byte((byte)Reason);
+        writer.Complete();
+    }
+
+    /// <summary>Reads the body; bytes behind the known fields are ignored.</summary>
+    public static ResetMessage Read(ReadOnlySpan<byte> body)
+    {
+        var reader = new BodyReader(body);
+        var (index, stream) = reader.StreamKey("stream key");
+        return new ResetMessage(index, stream, (uint)reader.Number("epoch", uint.MaxValue), reader.Number("first seq"),
+            (ResetReason)reader.Byte("reason"));
+    }
+}
