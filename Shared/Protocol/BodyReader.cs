@@ -1,4 +1,5 @@
 using System.Text;
+using System.Text.Unicode;
 
 namespace PushSystem.Protocol;
 
@@ -8,9 +9,6 @@ namespace PushSystem.Protocol;
 /// </summary>
 public ref struct BodyReader(ReadOnlySpan<byte> body)
 {
-    // Throws on bytes that are not UTF-8, instead of replacing them: an id must never turn into another id.
-    private static readonly UTF8Encoding StrictUtf8 = new(false, throwOnInvalidBytes: true);
-
     private ReadOnlySpan<byte> _rest = body;
 
     /// <summary>Bytes not read yet.</summary>
@@ -37,7 +35,7 @@ public ref struct BodyReader(ReadOnlySpan<byte> body)
     /// <summary>A number from 0 to <paramref name="max"/>.</summary>
     public long Number(string field, long max = long.MaxValue)
     {
-        if (!Varint.TryRead(_rest, Varint.MaxBytes, out var value, out var used))
+        if (!Varint.TryRead(_rest, Varint.MaxBytes, field, out var value, out var used))
             ProtocolException.ThrowBadFrame($"{field} is cut off");
         if (value > max)
             ProtocolException.ThrowBadFrame($"{field} is {value}; at most {max} is allowed");
@@ -71,28 +69,33 @@ public ref struct BodyReader(ReadOnlySpan<byte> body)
         return value;
     }
 
-    /// <summary>Length and UTF-8 text of <paramref name="min"/> to <paramref name="max"/> bytes without control characters.</summary>
+    /// <summary>Length and UTF-8 text of <paramref name="min"/> to <paramref name="max"/> bytes without control characters (U+0000 to U+001F, U+007F to U+009F).</summary>
     public string Text(string field, int max, int min = 0)
     {
         var bytes = Bytes(field, max, min);
-        foreach (var b in bytes)
+        // Checked before decoding, which would replace what is not UTF-8: an id must never turn into another id.
+        if (!Utf8.IsValid(bytes))
+            ProtocolException.ThrowBadFrame($"{field} is not UTF-8");
+        // U+0080 to U+009F are the two bytes C2 80 to C2 9F; terminals obey some of them when a log is shown.
+        for (var i = 0; i < bytes.Length; i++)
         {
-            if (b < 0x20 || b == 0x7F)
+            if (bytes[i] is < 0x20 or 0x7F || (bytes[i] == 0xC2 && bytes[i + 1] < 0xA0))
                 ProtocolException.ThrowBadFrame($"{field} contains a control character");
         }
-        try
-        {
-            return StrictUtf8.GetString(bytes);
-        }
-        catch (DecoderFallbackException)
-        {
-            ProtocolException.ThrowBadFrame($"{field} is not UTF-8");
-            return null!;
-        }
+        return Encoding.UTF8.GetString(bytes);
+    }
+
+    /// <summary>A sequence number from <paramref name="min"/> to <see cref="ProtocolLimits.MaxSeq"/>.</summary>
+    public long Seq(string field, long min = 0)
+    {
+        var value = Number(field, ProtocolLimits.MaxSeq);
+        if (value < min)
+            ProtocolException.ThrowBadFrame($"{field} is {value}; at least {min} is needed");
+        return value;
     }
 
     /// <summary>A stream position: epoch, then seq.</summary>
-    public StreamPosition Position(string field) => new((uint)Number(field, uint.MaxValue), Number(field));
+    public StreamPosition Position(string field) => new((uint)Number(field, uint.MaxValue), Seq(field));
 
     /// <summary>A stream key: app index × 2 + stream.</summary>
     public (int AppIndex, StreamKind Stream) StreamKey(string field)

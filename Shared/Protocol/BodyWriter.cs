@@ -10,6 +10,9 @@ namespace PushSystem.Protocol;
 /// </summary>
 public ref struct BodyWriter
 {
+    // Throws on half a surrogate pair instead of replacing it: an id must never turn into another id.
+    internal static readonly UTF8Encoding StrictUtf8 = new(false, throwOnInvalidBytes: true);
+
     private readonly IBufferWriter<byte> _output;
     private readonly int _total;
     private Span<byte> _rest;
@@ -62,12 +65,12 @@ public ref struct BodyWriter
         Raw(value);
     }
 
-    /// <summary>Length and UTF-8 text.</summary>
+    /// <summary>Length and UTF-8 text. Throws <see cref="ArgumentException"/> when the text has half a surrogate pair.</summary>
     public void Text(string value)
     {
-        var length = Encoding.UTF8.GetByteCount(value);
+        var length = StrictUtf8.GetByteCount(value);
         Number(length);
-        Encoding.UTF8.GetBytes(value, _rest);
+        StrictUtf8.GetBytes(value, _rest);
         _rest = _rest[length..];
     }
 
@@ -84,7 +87,7 @@ public ref struct BodyWriter
     /// <summary>Size of <see cref="Text"/>.</summary>
     public static int SizeOfText(string value)
     {
-        var length = Encoding.UTF8.GetByteCount(value);
+        var length = StrictUtf8.GetByteCount(value);
         return Varint.SizeOf(length) + length;
     }
 

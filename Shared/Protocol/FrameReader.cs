@@ -59,7 +59,7 @@ public static class FrameReader
             ProtocolException.ThrowBadFrame("the reserved bit of the frame type is set");
         if ((type & FrameHeader.OpcodeMask) == 0)
             ProtocolException.ThrowBadFrame("frame type 0 is not valid");
-        if (!Varint.TryRead(head[1..], FrameHeader.MaxLengthBytes, out var value, out var used))
+        if (!Varint.TryRead(head[1..], FrameHeader.MaxLengthBytes, "frame length", out var value, out var used))
             return false;
         opcode = (Opcode)(type & FrameHeader.OpcodeMask);
         if (value > maxBody)

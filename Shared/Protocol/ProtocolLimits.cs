@@ -34,6 +34,13 @@ public static class ProtocolLimits
     public const int MaxBindings = 16;
     /// <summary>Highest app index; indexes are given from 0 and not used again on the same connection.</summary>
     public const int MaxAppIndex = 16_383;
+    /// <summary>
+    /// Highest sequence number and highest upstream message id: 2^53 - 1. Such a number plus one never overflows and is exact in
+    /// JSON and in languages whose only number is a double.
+    /// </summary>
+    public const long MaxSeq = (1L << 53) - 1;
+    /// <summary>Highest Unix time in milliseconds: the end of the year 9999, so that it is a date in every library.</summary>
+    public const long MaxUnixMilliseconds = 253_402_300_799_999;
     /// <summary>Longest heartbeat interval, seconds.</summary>
     public const int MaxIntervalSeconds = 86_400;
     /// <summary>Most messages that one FETCH may ask for.</summary>

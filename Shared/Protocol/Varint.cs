@@ -36,8 +36,25 @@ public static class Varint
     /// Reads one value. True: <paramref name="value"/> and <paramref name="used"/> are set. False: more bytes are needed.
     /// Throws <see cref="ProtocolException"/> when it is longer than <paramref name="maxBytes"/> or not in shortest form.
     /// </summary>
-    public static bool TryRead(ReadOnlySpan<byte> source, int maxBytes, out long value, out int used)
+    public static bool TryRead(ReadOnlySpan<byte> source, int maxBytes, out long value, out int used) =>
+        TryRead(source, maxBytes, "a number", out value, out used);
+
+    /// <summary>The same, with the field's name for the error; <paramref name="maxBytes"/> is 1 to <see cref="MaxBytes"/>.</summary>
+    internal static bool TryRead(ReadOnlySpan<byte> source, int maxBytes, string field, out long value, out int used)
     {
+        // Nearly every field of a small frame is one byte.
+        if (!source.IsEmpty && source[0] < 0x80)
+        {
+            value = source[0];
+            used = 1;
+            return true;
+        }
+        return TryReadLong(source, maxBytes, field, out value, out used);
+    }
+
+    private static bool TryReadLong(ReadOnlySpan<byte> source, int maxBytes, string field, out long value, out int used)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(maxBytes, MaxBytes);
         ulong result = 0;
         for (var i = 0; i < maxBytes; i++)
         {
@@ -52,13 +69,13 @@ public static class Varint
             if (b < 0x80)
             {
                 if (b == 0 && i > 0)
-                    ProtocolException.ThrowBadFrame("a number is not in its shortest form");
+                    ProtocolException.ThrowBadFrame($"{field} is not in its shortest form");
                 value = (long)result;
                 used = i + 1;
                 return true;
             }
         }
-        ProtocolException.ThrowBadFrame($"a number is longer than {maxBytes} bytes");
+        ProtocolException.ThrowBadFrame($"{field} is longer than {maxBytes} bytes");
         value = 0;
         used = 0;
         return false;

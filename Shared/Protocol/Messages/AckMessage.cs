@@ -29,12 +29,12 @@ public readonly record struct AckMessage(int AppIndex, StreamKind Stream, byte E
         var tag = reader.Byte("epoch tag");
         if (tag > 0x7F)
             ProtocolException.ThrowBadFrame($"epoch tag is {tag}; at most 127 is allowed");
-        return new AckMessage(index, stream, tag, reader.Number("seq"));
+        return new AckMessage(index, stream, tag, reader.Seq("seq"));
     }
 }
 
 /// <summary>
-/// RESET (10), s→c: <code>stream key varint · epoch varint · first seq varint · reason byte</code>
+/// RESET (10), s→c: <code>stream key varint · epoch varint (from 1) · first seq varint (from 1) · reason byte</code>
 /// The next PUSH of the stream carries <see cref="FirstSeq"/> of <see cref="Epoch"/>; what lay before and was not received
 /// will not come. Acks from now on carry the new epoch's tag.
 /// </summary>
@@ -57,7 +57,9 @@ public readonly record struct ResetMessage(int AppIndex, StreamKind Stream, uint
     {
         var reader = new BodyReader(body);
         var (index, stream) = reader.StreamKey("stream key");
-        return new ResetMessage(index, stream, (uint)reader.Number("epoch", uint.MaxValue), reader.Number("first seq"),
-            (ResetReason)reader.Byte("reason"));
+        var epoch = (uint)reader.Number("epoch", uint.MaxValue);
+        if (epoch == 0)
+            ProtocolException.ThrowBadFrame("epoch is 0; a stream's epochs start at 1");
+        return new ResetMessage(index, stream, epoch, reader.Seq("first seq", 1), (ResetReason)reader.Byte("reason"));
     }
 }

@@ -3,7 +3,7 @@ using System.Buffers;
 namespace PushSystem.Protocol;
 
 /// <summary>
-/// FETCH (13), c→s: <code>request id varint · stream key varint · first seq varint · count varint (1..1000)</code>
+/// FETCH (13), c→s: <code>request id varint · stream key varint · first seq varint (from 1) · count varint (1..1000)</code>
 /// Answered by PUSH frames with the fetched flag, in order, then FETCH_OK.
 /// </summary>
 public readonly record struct FetchMessage(long RequestId, int AppIndex, StreamKind Stream, long FirstSeq, int Count)
@@ -26,7 +26,7 @@ public readonly record struct FetchMessage(long RequestId, int AppIndex, StreamK
         var reader = new BodyReader(body);
         var id = reader.Number("request id");
         var (index, stream) = reader.StreamKey("stream key");
-        var first = reader.Number("first seq");
+        var first = reader.Seq("first seq", 1);
         var count = reader.Int("count", ProtocolLimits.MaxFetchCount);
         if (count == 0)
             ProtocolException.ThrowBadFrame($"count is 0; 1 to {ProtocolLimits.MaxFetchCount} are allowed");
@@ -58,7 +58,7 @@ public readonly record struct FetchOkMessage(long RequestId, ReasonCode Code, in
     {
         var reader = new BodyReader(body);
         return new FetchOkMessage(reader.Number("request id"), (ReasonCode)reader.Byte("code"),
-            reader.Int("count", ProtocolLimits.MaxFetchCount), reader.Number("next seq"), reader.Number("top seq"));
+            reader.Int("count", ProtocolLimits.MaxFetchCount), reader.Seq("next seq"), reader.Seq("top seq"));
     }
 }
 
@@ -81,6 +81,6 @@ public readonly record struct NotifyMessage(int AppIndex, StreamKind Stream, uin
     {
         var reader = new BodyReader(body);
         var (index, stream) = reader.StreamKey("stream key");
-        return new NotifyMessage(index, stream, (uint)reader.Number("epoch", uint.MaxValue), reader.Number("top seq"));
+        return new NotifyMessage(index, stream, (uint)reader.Number("epoch", uint.MaxValue), reader.Seq("top seq"));
     }
 }

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Text;
 
 namespace PushSystem.Protocol;
 
@@ -39,18 +40,20 @@ public sealed record GoAwayMessage(
 
 /// <summary>
 /// ERROR (19), s→c: <code>code byte · advice byte · window varint ms · text text(0..255)</code>
-/// The server closes the connection behind it. This layout is the same in every version of the protocol.
+/// The server closes the connection behind it. This layout is the same in every version of the protocol. The text is for
+/// people: when writing, control characters become '?' and what exceeds 255 bytes is cut off.
 /// </summary>
 public sealed record ErrorMessage(ReasonCode Code, ReconnectAdvice Advice, int WindowMilliseconds, string Text)
 {
     /// <summary>Writes the frame.</summary>
     public void Write(IBufferWriter<byte> output)
     {
-        var writer = new BodyWriter(output, Opcode.Error, 2 + Varint.SizeOf(WindowMilliseconds) + BodyWriter.SizeOfText(Text));
+        var text = Presentable(Text);
+        var writer = new BodyWriter(output, Opcode.Error, 2 + Varint.SizeOf(WindowMilliseconds) + BodyWriter.SizeOfText(text));
         writer.Byte((byte)Code);
         writer.Byte((byte)Advice);
         writer.Number(WindowMilliseconds);
-        writer.Text(Text);
+        writer.Text(text);
         writer.Complete();
     }
 
@@ -60,5 +63,27 @@ public sealed record ErrorMessage(ReasonCode Code, ReconnectAdvice Advice, int W
         var reader = new BodyReader(body);
         return new ErrorMessage((ReasonCode)reader.Byte("code"), (ReconnectAdvice)reader.Byte("advice"),
             reader.Int("window"), reader.Text("text", ProtocolLimits.MaxErrorTextBytes));
+    }
+
+    // An error about an error helps nobody: the reason must reach the peer whatever its text is.
+    private static string Presentable(string text)
+    {
+        var length = 0;
+        var clean = true;
+        var end = 0;
+        foreach (var rune in text.EnumerateRunes())
+        {
+            if (length + rune.Utf8SequenceLength > ProtocolLimits.MaxErrorTextBytes)
+                break;
+            length += rune.Utf8SequenceLength;
+            end += rune.Utf16SequenceLength;
+            clean &= !Rune.IsControl(rune) && rune != Rune.ReplacementChar;
+        }
+        if (clean)
+            return text[..end];
+        var shown = new StringBuilder(end);
+        foreach (var rune in text.AsSpan(0, end).EnumerateRunes())
+            shown.Append(Rune.IsControl(rune) ? new Rune('?') : rune);
+        return shown.ToString();
     }
 }

@@ -15,7 +15,7 @@ public readonly ref struct PushMessage
 
     /// <summary>The binding.</summary>
     public required int AppIndex { get; init; }
-    /// <summary>The stream; <see cref="StreamKind.Mailbox"/> when transient.</summary>
+    /// <summary>The stream; of a transient push only whom it was meant for.</summary>
     public StreamKind Stream { get; init; }
     /// <summary>Not stored: no seq, no ack, never sent again.</summary>
     public bool Transient { get; init; }
@@ -61,9 +61,7 @@ public readonly ref struct PushMessage
         if (kind > (int)PayloadKind.Json)
             ProtocolException.ThrowBadFrame($"payload kind {kind} is not known");
         var transient = (flags & TransientFlag) != 0;
-        var seq = transient ? 0 : reader.Number("seq");
-        if (!transient && seq == 0)
-            ProtocolException.ThrowBadFrame("seq is 0; sequence numbers start at 1");
+        var seq = transient ? 0 : reader.Seq("seq", 1);
         var expiry = (flags & ExpiryFlag) != 0 ? reader.Number("expiry") : 0;
         return new PushMessage
         {

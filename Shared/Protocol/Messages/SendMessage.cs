@@ -1,11 +1,10 @@
 using System.Buffers;
-using System.Text;
 
 namespace PushSystem.Protocol;
 
 /// <summary>
 /// SEND (11), c→s: <code>app index varint · message id varint · type text(1..32) · kind byte · payload, to the end</code>
-/// The message id is the client's, grows within (app, user) and stays the same when the message is sent again.
+/// The message id is the client's, 1 to 2^53 - 1, grows within (app, user) and stays the same when the message is sent again.
 /// </summary>
 public readonly ref struct SendMessage
 {
@@ -23,9 +22,8 @@ public readonly ref struct SendMessage
     /// <summary>Writes the frame.</summary>
     public void Write(IBufferWriter<byte> output)
     {
-        var typeBytes = Encoding.UTF8.GetByteCount(Type);
         var writer = new BodyWriter(output, Opcode.Send,
-            Varint.SizeOf(AppIndex) + Varint.SizeOf(MessageId) + BodyWriter.SizeOfBytes(typeBytes) + 1 + Payload.Length);
+            Varint.SizeOf(AppIndex) + Varint.SizeOf(MessageId) + BodyWriter.SizeOfText(Type) + 1 + Payload.Length);
         writer.Number(AppIndex);
         writer.Number(MessageId);
         writer.Text(Type);
@@ -39,7 +37,7 @@ public readonly ref struct SendMessage
     {
         var reader = new BodyReader(body);
         var index = reader.Int("app index", ProtocolLimits.MaxAppIndex);
-        var id = reader.Number("message id");
+        var id = reader.Seq("message id", 1);
         var type = reader.Text("type", ProtocolLimits.MaxSendTypeBytes, 1);
         var kind = reader.Byte("kind");
         if (kind > (int)PayloadKind.Json)
@@ -71,7 +69,7 @@ public readonly record struct SendOkMessage(int AppIndex, long MessageId, Reason
     public static SendOkMessage Read(ReadOnlySpan<byte> body)
     {
         var reader = new BodyReader(body);
-        return new SendOkMessage(reader.Int("app index", ProtocolLimits.MaxAppIndex), reader.Number("message id"),
+        return new SendOkMessage(reader.Int("app index", ProtocolLimits.MaxAppIndex), reader.Seq("message id"),
             (ReasonCode)reader.Byte("code"), reader.Int("retry after"));
     }
 }

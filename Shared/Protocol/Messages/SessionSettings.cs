@@ -83,7 +83,7 @@ public sealed record SessionSettings
         AckCount = reader.Int("ack count"),
         AckDelayMilliseconds = reader.Int("ack delay"),
         FrameLimit = reader.Int("frame limit"),
-        ServerTime = reader.Number("server time"),
+        ServerTime = reader.Number("server time", ProtocolLimits.MaxUnixMilliseconds),
         AddressTtlSeconds = reader.Int("address ttl"),
         Addresses = AddressList.Read(ref reader),
     };

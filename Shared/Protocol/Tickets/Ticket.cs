@@ -1,7 +1,8 @@
+using System.Buffers;
 using System.Buffers.Binary;
 using System.Buffers.Text;
 using System.Security.Cryptography;
-using System.Text;
+using System.Text.Unicode;
 
 namespace PushSystem.Protocol;
 
@@ -17,7 +18,7 @@ namespace PushSystem.Protocol;
 /// 23..   app id, user id, UTF-8
 /// last 32 HMAC-SHA256 of everything before it, with the key's secret
 /// </code>
-/// The text form is base64url without padding. Thread-safe: static.
+/// The text form is base64url without padding, white space or loose bits: one text for one ticket. Thread-safe: static.
 /// </summary>
 public static class Ticket
 {
@@ -29,20 +30,33 @@ public static class Ticket
     public const int MacSize = HMACSHA256.HashSizeInBytes;
     private const int KeyIdOffset = 1, ExpiryOffset = 5, NonceOffset = 13, NonceSize = 8, AppLengthOffset = 21, UserLengthOffset = 22;
 
-    /// <summary>Issues a ticket. Throws <see cref="ArgumentException"/> when an id is empty or longer than 64 UTF-8 bytes.</summary>
+    /// <summary>
+    /// Issues a ticket. Throws <see cref="ArgumentException"/> when an id is empty, longer than 64 UTF-8 bytes, has a control
+    /// character or half a surrogate pair, or when the key has no secret.
+    /// </summary>
     public static byte[] Issue(TicketKey key, string app, string user, DateTimeOffset expiresAt)
     {
+        Span<byte> nonce = stackalloc byte[NonceSize];
+        RandomNumberGenerator.Fill(nonce);
+        return Issue(key, app, user, expiresAt, nonce);
+    }
+
+    /// <summary>The same with a given nonce of 8 bytes, so that the layout can be compared with fixed bytes.</summary>
+    internal static byte[] Issue(TicketKey key, string app, string user, DateTimeOffset expiresAt, ReadOnlySpan<byte> nonce)
+    {
+        if (key.Secret.IsEmpty)
+            throw new ArgumentException("the ticket key has no secret", nameof(key));
         var appLength = CheckedLength(app, ProtocolLimits.MaxAppBytes, nameof(app));
         var userLength = CheckedLength(user, ProtocolLimits.MaxUserBytes, nameof(user));
         var ticket = new byte[FixedSize + appLength + userLength + MacSize];
         ticket[0] = Version;
         BinaryPrimitives.WriteUInt32BigEndian(ticket.AsSpan(KeyIdOffset), key.Id);
         BinaryPrimitives.WriteInt64BigEndian(ticket.AsSpan(ExpiryOffset), expiresAt.ToUnixTimeSeconds());
-        RandomNumberGenerator.Fill(ticket.AsSpan(NonceOffset, NonceSize));
+        nonce.CopyTo(ticket.AsSpan(NonceOffset, NonceSize));
         ticket[AppLengthOffset] = (byte)appLength;
         ticket[UserLengthOffset] = (byte)userLength;
-        Encoding.UTF8.GetBytes(app, ticket.AsSpan(FixedSize));
-        Encoding.UTF8.GetBytes(user, ticket.AsSpan(FixedSize + appLength));
+        BodyWriter.StrictUtf8.GetBytes(app, ticket.AsSpan(FixedSize));
+        BodyWriter.StrictUtf8.GetBytes(user, ticket.AsSpan(FixedSize + appLength));
         HMACSHA256.HashData(key.Secret.Span, ticket.AsSpan(0, ticket.Length - MacSize), ticket.AsSpan(ticket.Length - MacSize));
         return ticket;
     }
@@ -51,13 +65,21 @@ public static class Ticket
     public static string IssueText(TicketKey key, string app, string user, DateTimeOffset expiresAt) =>
         Base64Url.EncodeToString(Issue(key, app, user, expiresAt));
 
-    /// <summary>Reads the text form; false when it is not base64url or too long.</summary>
+    /// <summary>Reads the text form; false when it is not exactly what <see cref="IssueText"/> would write, or too long.</summary>
     public static bool TryParseText(string text, out byte[] ticket)
     {
         ticket = [];
-        if (text.Length > Base64Url.GetEncodedLength(ProtocolLimits.MaxTicketBytes) || !Base64Url.IsValid(text))
+        if (text.Length > Base64Url.GetEncodedLength(ProtocolLimits.MaxTicketBytes))
             return false;
-        ticket = Base64Url.DecodeFromChars(text);
+        Span<byte> bytes = stackalloc byte[ProtocolLimits.MaxTicketBytes];
+        if (Base64Url.DecodeFromChars(text, bytes, out _, out var written) != OperationStatus.Done)
+            return false;
+        // The decoder overlooks padding and white space; a ticket must not have several texts.
+        Span<char> again = stackalloc char[Base64Url.GetEncodedLength(written)];
+        Base64Url.EncodeToChars(bytes[..written], again);
+        if (!again.SequenceEqual(text))
+            return false;
+        ticket = bytes[..written].ToArray();
         return true;
     }
 
@@ -71,7 +93,8 @@ public static class Ticket
         if (ticket.Length < FixedSize + 2 + MacSize || ticket.Length > ProtocolLimits.MaxTicketBytes || ticket[0] != Version)
             return ReasonCode.TicketInvalid;
         int appLength = ticket[AppLengthOffset], userLength = ticket[UserLengthOffset];
-        if (ticket.Length != FixedSize + appLength + userLength + MacSize)
+        if (appLength is 0 or > ProtocolLimits.MaxAppBytes || userLength is 0 or > ProtocolLimits.MaxUserBytes
+            || ticket.Length != FixedSize + appLength + userLength + MacSize)
             return ReasonCode.TicketInvalid;
         var keyId = BinaryPrimitives.ReadUInt32BigEndian(ticket[KeyIdOffset..]);
         var signed = ticket[..^MacSize];
@@ -79,7 +102,8 @@ public static class Ticket
         var found = false;
         foreach (var key in keys)
         {
-            if (key.Id != keyId)
+            // An empty secret, such as that of a key never set, is known to everybody.
+            if (key.Id != keyId || key.Secret.IsEmpty)
                 continue;
             HMACSHA256.HashData(key.Secret.Span, signed, mac);
             found = true;
@@ -99,15 +123,21 @@ public static class Ticket
     private static bool Matches(ReadOnlySpan<byte> bytes, string text)
     {
         Span<byte> expected = stackalloc byte[ProtocolLimits.MaxAppBytes];
-        return Encoding.UTF8.TryGetBytes(text, expected, out var written) && bytes.SequenceEqual(expected[..written]);
+        return Utf8.FromUtf16(text, expected, out _, out var written, replaceInvalidSequences: false) == OperationStatus.Done
+            && bytes.SequenceEqual(expected[..written]);
     }
 
     private static int CheckedLength(string id, int max, string name)
     {
-        var length = Encoding.UTF8.GetByteCount(id);
-        return length is > 0 && length <= max
-            ? length
-            : throw new ArgumentException($"{name} has {length} UTF-8 bytes; 1 to {max} are allowed", name);
+        var length = BodyWriter.StrictUtf8.GetByteCount(id);
+        if (length == 0 || length > max)
+            throw new ArgumentException($"{name} has {length} UTF-8 bytes; 1 to {max} are allowed", name);
+        foreach (var c in id)
+        {
+            if (char.IsControl(c))
+                throw new ArgumentException($"{name} contains a control character", name);
+        }
+        return length;
     }
 }
 

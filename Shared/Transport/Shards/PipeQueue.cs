@@ -41,7 +41,7 @@ internal sealed class PipeQueue
         Length += (int)bytes.Length;
     }
 
-    /// <summary>Everything in the queue; valid until the next <see cref="Consume(long)"/> or <see cref="Keep"/>, one of which must follow.</summary>
+    /// <summary>Everything in the queue; valid until <see cref="Consume"/>, which must follow before the next read.</summary>
     public ReadOnlySequence<byte> Read()
     {
         if (!_pipe.Reader.TryRead(out var result))
@@ -58,9 +58,6 @@ internal sealed class PipeQueue
         _pipe.Reader.AdvanceTo(position);
         Length -= (int)bytes;
     }
-
-    /// <summary>Drops all of what was read except its tail <paramref name="rest"/>.</summary>
-    public void Keep(in ReadOnlySequence<byte> rest) => Consume(_reading.Length - rest.Length);
 
     /// <summary>Empties it for its next use.</summary>
     public void Reset()

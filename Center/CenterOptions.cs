@@ -1,0 +1,72 @@
+using System.ComponentModel.DataAnnotations;
+using PushSystem.Contracts;
+
+namespace PushSystem.Center;
+
+/// <summary>Settings of the center.</summary>
+public sealed class CenterOptions : IValidatableObject
+{
+    /// <summary>SHA-256 of the admin key's text, 64 hexadecimal digits. Default "": no admin key is accepted.</summary>
+    public string AdminKeyHash { get; set; } = "";
+
+    /// <summary>Level of messages that name none. Default durable.</summary>
+    public Durability DefaultLevel { get; set; } = Durability.Durable;
+
+    /// <summary>Longest body of a batch, bytes. Default 32 MiB.</summary>
+    [Range(64 * 1024, 256 * 1024 * 1024)]
+    public int MaxBatchBodyBytes { get; set; } = 32 * 1024 * 1024;
+
+    /// <summary>Most bytes of request bodies held at once because they did not arrive in one piece. Default 256 MiB.</summary>
+    [Range(1024 * 1024, long.MaxValue)]
+    public long BufferedBodyBytes { get; set; } = 256L * 1024 * 1024;
+
+    /// <summary>Most bytes of stored messages that wait for a session lookup. Beyond, rooms learn of them by the position check. Default 64 MiB.</summary>
+    [Range(64 * 1024, long.MaxValue)]
+    public long DeliveryQueueBytes { get; set; } = 64L * 1024 * 1024;
+
+    /// <summary>Most bytes of stored messages that wait for one room. Beyond, the room learns of them by the position check. Default 16 MiB.</summary>
+    [Range(64 * 1024, long.MaxValue)]
+    public long RoomQueueBytes { get; set; } = 16L * 1024 * 1024;
+
+    /// <summary>Most messages handed to a room, or looked up, in one call. Default 512.</summary>
+    [Range(1, 10_000)]
+    public int DeliveryBatch { get; set; } = 512;
+
+    /// <summary>First wait before a running broadcast's progress is asked again; doubles up to <see cref="ProgressInterval"/>. Default 20 ms.</summary>
+    public TimeSpan FirstProgressInterval { get; set; } = TimeSpan.FromMilliseconds(20);
+
+    /// <summary>Longest wait before a running broadcast's progress is asked again. Default 200 ms.</summary>
+    public TimeSpan ProgressInterval { get; set; } = TimeSpan.FromMilliseconds(200);
+
+    /// <summary>First wait after a task failed; doubles up to <see cref="MaxRetryDelay"/>. Default 100 ms.</summary>
+    public TimeSpan RetryDelay { get; set; } = TimeSpan.FromMilliseconds(100);
+
+    /// <summary>Longest wait after a task failed. Default 5 s.</summary>
+    public TimeSpan MaxRetryDelay { get; set; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>How often the broadcast log is asked for tasks that this process has missed. Default 30 s.</summary>
+    public TimeSpan RefreshInterval { get; set; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>Most broadcasts of one app that are queued, running or paused. Default 1,000.</summary>
+    [Range(1, 1_000_000)]
+    public int MaxUnfinishedBroadcasts { get; set; } = 1_000;
+
+    /// <inheritdoc/>
+    public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
+    {
+        if (AdminKeyHash.Length != 0 && (AdminKeyHash.Length != 64 || !AdminKeyHash.All(char.IsAsciiHexDigit)))
+            yield return new ValidationResult("must be empty or 64 hexadecimal digits", [nameof(AdminKeyHash)]);
+        if (!Enum.IsDefined(DefaultLevel))
+            yield return new ValidationResult("must be Transient, Stored or Durable", [nameof(DefaultLevel)]);
+        if (FirstProgressInterval <= TimeSpan.Zero || FirstProgressInterval > ProgressInterval)
+            yield return new ValidationResult($"must be above 0 and at most {nameof(ProgressInterval)}", [nameof(FirstProgressInterval)]);
+        if (ProgressInterval > TimeSpan.FromMinutes(1))
+            yield return new ValidationResult("must be at most 1 minute", [nameof(ProgressInterval)]);
+        if (RetryDelay <= TimeSpan.Zero || RetryDelay > MaxRetryDelay)
+            yield return new ValidationResult($"must be above 0 and at most {nameof(MaxRetryDelay)}", [nameof(RetryDelay)]);
+        if (MaxRetryDelay > TimeSpan.FromMinutes(10))
+            yield return new ValidationResult("must be at most 10 minutes", [nameof(MaxRetryDelay)]);
+        if (RefreshInterval < TimeSpan.FromSeconds(1) || RefreshInterval > TimeSpan.FromHours(1))
+            yield return new ValidationResult("must be 1 second to 1 hour", [nameof(RefreshInterval)]);
+    }
+}

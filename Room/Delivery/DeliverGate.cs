@@ -1,0 +1,27 @@
+namespace PushSystem.Room.Delivery;
+
+/// <summary>
+/// Bounds what deliver calls hold: their number by waiting, their payload bytes by letting sessions read the mailbox instead.
+/// Any thread; disposed by the room.
+/// </summary>
+internal sealed class DeliverGate(RoomOptions options) : IDisposable
+{
+    private readonly SemaphoreSlim _calls = new(options.MaxDeliverCalls);
+    private long _bytes;
+
+    public Task EnterAsync(CancellationToken cancellationToken) => _calls.WaitAsync(cancellationToken);
+
+    public void Leave() => _calls.Release();
+
+    public bool TryReserve(long bytes)
+    {
+        if (Interlocked.Add(ref _bytes, bytes) <= options.MaxDeliverBytes)
+            return true;
+        Interlocked.Add(ref _bytes, -bytes);
+        return false;
+    }
+
+    public void Return(long bytes) => Interlocked.Add(ref _bytes, -bytes);
+
+    public void Dispose() => _calls.Dispose();
+}

@@ -1,0 +1,24 @@
+using System.Collections.Concurrent;
+using PushSystem.Contracts;
+
+namespace PushSystem.Coordinator.Tests.Fakes;
+
+/// <summary>Apps that a test sets as it likes.</summary>
+public sealed class MemoryApps : IAppDirectory
+{
+    private readonly ConcurrentDictionary<string, AppRecord> _apps = new();
+
+    public IReadOnlyList<AppRecord> All => [.. _apps.Values.OrderBy(app => app.Id, StringComparer.Ordinal)];
+
+    public void Set(AppRecord app) => _apps[app.Id] = app;
+
+    public AppRecord? Find(string id) => _apps.GetValueOrDefault(id);
+
+    public AppRecord? FindByApiKeyHash(ReadOnlySpan<byte> hash) => null;
+
+    public ValueTask<AppRecord?> SaveAsync(AppRecord app, long expectedRevision, CancellationToken cancellationToken)
+    {
+        Set(app);
+        return new(app);
+    }
+}

@@ -1,0 +1,54 @@
+using System.Collections.Concurrent;
+using System.Threading.Channels;
+using PushSystem.Client;
+using PushSystem.TestSupport;
+
+namespace PushSystem.Integration.Tests;
+
+/// <summary>A device with the real SDK, whose messages and events can be awaited in order. Owned by the test.</summary>
+internal sealed class Phone : IAsyncDisposable
+{
+    private readonly Channel<ReceivedMessage> _messages = Channel.CreateUnbounded<ReceivedMessage>();
+    private readonly TaskCompletionSource _online = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    private Phone(PushClient client) => Client = client;
+
+    public PushClient Client { get; }
+    public ConcurrentQueue<StateChange> States { get; } = new();
+    public ConcurrentQueue<BindingChange> Bindings { get; } = new();
+    public ConcurrentQueue<StreamReset> Resets { get; } = new();
+
+    /// <summary>Connects and binds <paramref name="users"/> of the demo app.</summary>
+    public static async Task<Phone> Connect(Gateway gateway, string device, params string[] users)
+    {
+        var client = new PushClient(new PushClientOptions
+        {
+            Dispatcher = gateway.Dispatcher,
+            Device = device,
+            StorePath = Path.Combine(gateway.Data, device + ".state"),
+            BackoffBase = TimeSpan.FromMilliseconds(50),
+            BackoffCap = TimeSpan.FromMilliseconds(400),
+        });
+        var phone = new Phone(client);
+        client.MessageReceived += message => phone._messages.Writer.WriteAsync(message);
+        client.StateChanged += change =>
+        {
+            phone.States.Enqueue(change);
+            if (change.State == ClientState.Online)
+                phone._online.TrySetResult();
+        };
+        client.BindingChanged += phone.Bindings.Enqueue;
+        client.StreamReset += phone.Resets.Enqueue;
+        foreach (var user in users)
+            client.Bind("demo", user, async _ => await gateway.Ticket(user));
+        await client.StartAsync();
+        await Waiting.For(phone._online.Task, $"{device} is online");
+        await Waiting.Until(() => users.All(user => phone.Bindings.Any(b => b.Binding.User == user && b.State == BindingState.Bound)), $"{device} is bound");
+        return phone;
+    }
+
+    /// <summary>The next message that the application sees.</summary>
+    public Task<ReceivedMessage> Next(string phase) => Waiting.For(_messages.Reader.ReadAsync().AsTask(), phase);
+
+    public ValueTask DisposeAsync() => Client.DisposeAsync();
+}
