@@ -10,7 +10,7 @@ internal static class CommandLine
     private static readonly string[] LogLevels = ["Trace", "Debug", "Information", "Warning", "Error"];
 
     /// <summary>Runs <paramref name="start"/> with the options, or prints help or errors; returns the exit code.</summary>
-    public static Task<int> RunAsync(string[] args, Func<StandaloneOptions, CancellationToken, Task<int>> start)
+    public static Task<int> RunAsync(string[] args, Func<StandaloneOptions, Task<int>> start)
     {
         var defaults = new StandaloneOptions();
         var data = new Option<string>("--data") { Description = "folder for the database and the keys", DefaultValueFactory = _ => defaults.Data };
@@ -19,15 +19,16 @@ internal static class CommandLine
         var room = Address("--room", "where clients connect, ADDRESS:PORT", defaults.Room);
         var advertise = new Option<string?>("--advertise") { Description = "host name or address that clients are told; default: the room's address" };
         var noDemo = new Option<bool>("--no-demo") { Description = "no demo app and no demo device" };
+        var noDevice = new Option<bool>("--no-demo-device") { Description = "the demo app, but no device for it" };
         var drain = new Option<int>("--drain-seconds") { Description = "longest time for a drain at Ctrl+C, 0 to 600", DefaultValueFactory = _ => 10 };
         drain.Validators.Add(result => Require(result, result.GetValueOrDefault<int>() is >= 0 and <= 600, "--drain-seconds: 0 to 600 are allowed"));
         var log = new Option<string>("--log") { Description = "console log level: " + string.Join(", ", LogLevels), DefaultValueFactory = _ => defaults.LogLevel };
         log.AcceptOnlyFromAmong(LogLevels);
         var root = new RootCommand("PushSystem in one process: dispatcher, room, register, saver, coordinator and center with embedded stores.")
         {
-            data, api, dispatcher, room, advertise, noDemo, drain, log,
+            data, api, dispatcher, room, advertise, noDemo, noDevice, drain, log,
         };
-        root.SetAction((result, cancellationToken) => start(new StandaloneOptions
+        root.SetAction(result => start(new StandaloneOptions
         {
             Data = Path.GetFullPath(result.GetValue(data)!),
             Api = result.GetValue(api)!,
@@ -35,9 +36,11 @@ internal static class CommandLine
             Room = result.GetValue(room)!,
             Advertise = result.GetValue(advertise),
             Demo = !result.GetValue(noDemo),
+            DemoDevice = !result.GetValue(noDevice),
             DrainTime = TimeSpan.FromSeconds(result.GetValue(drain)),
             LogLevel = result.GetValue(log)!,
-        }, cancellationToken));
+        }));
+        // Ctrl+C belongs to StopSignal.
         var configuration = new InvocationConfiguration { ProcessTerminationTimeout = null };
         return root.Parse(args).InvokeAsync(configuration);
     }

@@ -17,6 +17,8 @@ public sealed record StandaloneOptions
     public string? Advertise { get; init; }
     /// <summary>Whether the demo app and its device are there. Default true.</summary>
     public bool Demo { get; init; } = true;
+    /// <summary>Whether the demo app's device runs in this process. Default true.</summary>
+    public bool DemoDevice { get; init; } = true;
     /// <summary>How long a drain may take. Default 10 s.</summary>
     public TimeSpan DrainTime { get; init; } = TimeSpan.FromSeconds(10);
     /// <summary>Log level of the console. Default Warning, so that pushes stand out.</summary>

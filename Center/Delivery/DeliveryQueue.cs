@@ -22,6 +22,7 @@ internal sealed class DeliveryQueue : IHostedService, IAsyncDisposable
     private readonly ConcurrentDictionary<(string Room, long Incarnation), RoomLane> _lanes = new();
     private readonly CancellationTokenSource _stopping = new();
     private Task _loop = Task.CompletedTask;
+    private bool _isDisposed;
 
     public DeliveryQueue(SessionRouter router, CenterOptions options, CenterMetrics metrics, ILoggerFactory loggers)
     {
@@ -59,6 +60,9 @@ internal sealed class DeliveryQueue : IHostedService, IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        // The container holds this object twice, by itself and as a hosted service, and disposes it twice.
+        if (Interlocked.Exchange(ref _isDisposed, true))
+            return;
         _queue.Writer.TryComplete();
         await _stopping.CancelAsync();
         await _loop;

@@ -39,8 +39,8 @@ internal sealed class RequestPipeline(
         ForApp(route, async (http, app) => await SendAsync(http, await handle(http, app)));
 
     /// <summary>A POST that acts for the app of the caller's key; repeated under the same Idempotency-Key, it gives the same answer.</summary>
-    public RequestDelegate ForAppOnce(string route, int maxBody, Func<HttpContext, AppRecord, ReadOnlyMemory<byte>, ValueTask<ApiAnswer>> handle) =>
-        ForApp(route, (http, app) => OnceAsync(http, app.Id, maxBody, body => handle(http, app, body)));
+    public RequestDelegate ForAppOnce(string route, Func<HttpContext, AppRecord, ReadOnlyMemory<byte>, ValueTask<ApiAnswer>> handle) =>
+        ForApp(route, (http, app) => OnceAsync(http, app.Id, body => handle(http, app, body)));
 
     /// <summary>A GET, PATCH or DELETE that takes the admin key.</summary>
     public RequestDelegate ForAdmin(string route, Func<HttpContext, ValueTask<ApiAnswer>> handle) => http => RunAsync(http, route, async context =>
@@ -53,7 +53,7 @@ internal sealed class RequestPipeline(
     public RequestDelegate ForAdminOnce(string route, Func<HttpContext, ReadOnlyMemory<byte>, ValueTask<ApiAnswer>> handle) => http => RunAsync(http, route, context =>
     {
         auth.RequireAdmin(context.Request);
-        return OnceAsync(context, AdminScope, SmallBody, body => handle(context, body));
+        return OnceAsync(context, AdminScope, body => handle(context, body));
     });
 
     /// <summary>Reads a body; see <see cref="RequestBody"/>.</summary>
@@ -72,10 +72,10 @@ internal sealed class RequestPipeline(
         return JsonReply.SendAsync(http.Response, answer.Status, answer.Body);
     }
 
-    private async Task OnceAsync(HttpContext http, string scope, int maxBody, Func<ReadOnlyMemory<byte>, ValueTask<ApiAnswer>> handle)
+    private async Task OnceAsync(HttpContext http, string scope, Func<ReadOnlyMemory<byte>, ValueTask<ApiAnswer>> handle)
     {
         var key = IdempotencyKey.Read(http.Request);
-        using var body = await ReadBodyAsync(http, maxBody);
+        using var body = await ReadBodyAsync(http, SmallBody);
         var bytes = body.Bytes;
         var fingerprint = key is null ? [] : IdempotencyKey.Fingerprint(http.Request, bytes.Span);
         await SendAsync(http, await RunOnceAsync(http, scope, key, fingerprint, () => handle(bytes)));

@@ -21,6 +21,7 @@ internal sealed class BroadcastEngine : BackgroundService
     private readonly WakeSignal _refresh = new();
     private readonly ConcurrentDictionary<string, AppTasks> _apps = new(StringComparer.Ordinal);
     private readonly CancellationTokenSource _stopping = new();
+    private bool _isDisposed;
 
     public BroadcastEngine(
         IBroadcastLog log, ISessionRegistry registry, IRoomDirectory rooms, CenterOptions options, CenterMetrics metrics, TimeProvider time,
@@ -53,6 +54,9 @@ internal sealed class BroadcastEngine : BackgroundService
 
     public override void Dispose()
     {
+        // The container holds this object twice, by itself and as a hosted service, and disposes it twice.
+        if (Interlocked.Exchange(ref _isDisposed, true))
+            return;
         _stopping.Cancel();
         base.Dispose();
         _stopping.Dispose();
@@ -60,23 +64,34 @@ internal sealed class BroadcastEngine : BackgroundService
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
+        try
+        {
+            await RefreshAlwaysAsync(stoppingToken);
+        }
+        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+        {
+        }
+    }
+
+    private async Task RefreshAlwaysAsync(CancellationToken stopping)
+    {
         var retry = _options.RetryDelay;
-        while (!stoppingToken.IsCancellationRequested)
+        while (true)
         {
             var wait = _options.RefreshInterval;
             try
             {
-                foreach (var record in await _log.UnfinishedAsync(stoppingToken))
+                foreach (var record in await _log.UnfinishedAsync(stopping))
                     Put(record);
                 retry = _options.RetryDelay;
             }
-            catch (Exception exception) when (!stoppingToken.IsCancellationRequested)
+            catch (Exception exception) when (!stopping.IsCancellationRequested)
             {
                 CenterLog.RefreshFailed(_logger, exception, retry);
                 wait = retry;
                 retry = retry * 2 < _options.MaxRetryDelay ? retry * 2 : _options.MaxRetryDelay;
             }
-            await _refresh.WaitAsync(wait, _time, stoppingToken);
+            await _refresh.WaitAsync(wait, _time, stopping);
         }
     }
 

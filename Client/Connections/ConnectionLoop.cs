@@ -18,7 +18,9 @@ internal sealed class ConnectionLoop : IDisposable
     private readonly BackOff _backOff;
     private readonly RouteTable _routes;
     private volatile TaskCompletionSource _retryNow = new(TaskCreationOptions.RunContinuationsAsynchronously);
+#pragma warning disable CA2213 // Disposed by the round that made it.
     private volatile ServerConnection? _current;
+#pragma warning restore CA2213
     private ResumeOffer? _resume;
 
     public ConnectionLoop(ClientContext context, Action<StateChange> onState)

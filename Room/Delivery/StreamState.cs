@@ -24,6 +24,8 @@ internal struct StreamState
     public uint Epoch;
     public long Acked;
     public long LastSent;
+    /// <summary>Highest number ever sent under this epoch, on this socket or on one that was lost: the bound for ACKs.</summary>
+    public long HighSent;
     public long Top;
     /// <summary>Top of the store as the last position check saw it, when it was above ours; 0 = it was not.</summary>
     public long Suspect;
@@ -38,6 +40,8 @@ internal struct StreamState
     public bool Pulling;
     /// <summary>A pull is needed although Top does not say so: the store has another epoch.</summary>
     public bool Dirty;
+    /// <summary>Pull bindings: the client has to be told of Top when output allows.</summary>
+    public bool NoticeOwed;
     /// <summary>Where the shard's acks for the store hold this stream: entry and batch.</summary>
     public int AckEntry;
     public uint AckBatch;
@@ -52,9 +56,11 @@ internal struct StreamState
         Epoch = epoch;
         Acked = seq;
         LastSent = seq;
+        HighSent = seq;
         Top = Math.Max(top, seq);
         Suspect = 0;
         Dirty = false;
+        NoticeOwed = false;
     }
 
     /// <summary>The sequence number of the oldest message in flight, 0 = none.</summary>
@@ -92,6 +98,7 @@ internal struct StreamState
     {
         Debug.Assert(seq > LastSent);
         LastSent = seq;
+        HighSent = Math.Max(HighSent, seq);
         Top = Math.Max(Top, seq);
         var entry = new InFlightEntry(seq, bytes, now);
         InFlightBytes += bytes;
@@ -109,18 +116,21 @@ internal struct StreamState
     public void Skip(long seq)
     {
         LastSent = Math.Max(LastSent, seq);
+        HighSent = Math.Max(HighSent, LastSent);
         Top = Math.Max(Top, LastSent);
         if (InFlight == 0)
             Acked = LastSent;
     }
 
     /// <summary>
-    /// Everything up to <paramref name="seq"/>, above Acked and not above LastSent, was processed. Returns how long the newest of it
-    /// was under way in milliseconds, -1 when there was none.
+    /// Everything up to <paramref name="seq"/>, above Acked and not above HighSent, was processed; what of it was about to be sent
+    /// again is not. Returns how long the newest of it was under way in milliseconds, -1 when there was none.
     /// </summary>
     public long Ack(long seq, long now, RingPool rings)
     {
-        Debug.Assert(seq > Acked && seq <= LastSent);
+        Debug.Assert(seq > Acked && seq <= HighSent);
+        LastSent = Math.Max(LastSent, seq);
+        Top = Math.Max(Top, seq);
         var latency = -1L;
         while (InFlight > 0 && _head.Seq <= seq)
         {
@@ -139,6 +149,21 @@ internal struct StreamState
         Acked = InFlight == 0 ? LastSent : seq;
         ProgressAt = now;
         return latency;
+    }
+
+    /// <summary>An ACK of a pull binding, which has nothing in flight: what was fetched stays unacknowledged until it is named.</summary>
+    public void AckFetched(long seq)
+    {
+        Acked = seq;
+        LastSent = Math.Max(LastSent, seq);
+    }
+
+    /// <summary>A message was handed out by a FETCH of a pull binding.</summary>
+    public void Fetched(long seq)
+    {
+        LastSent = Math.Max(LastSent, seq);
+        HighSent = Math.Max(HighSent, LastSent);
+        Top = Math.Max(Top, LastSent);
     }
 
     /// <summary>Everything behind Acked has to be sent again: on a new socket only.</summary>

@@ -60,7 +60,7 @@ internal sealed class PresenceReporter : IAsyncDisposable
         }
         catch (OperationCanceledException) when (_room.Stopping.IsCancellationRequested)
         {
-            // The coordinator learns from the registry and the dead incarnation who is gone.
+            // What the drain did not wait for ends with the process.
         }
         catch (Exception exception)
         {

@@ -52,6 +52,9 @@ internal sealed class GroupCommitWriter : IAsyncDisposable
     /// <summary>Called on the writing thread when no transaction is open, after each batch.</summary>
     internal Action<RawConnection>? BetweenBatches { get; set; }
 
+    /// <summary>Called on the writing thread once, before its connection is closed.</summary>
+    internal Action<RawConnection>? Closing { get; set; }
+
     public int QueuedOperations
     {
         get
@@ -134,6 +137,8 @@ internal sealed class GroupCommitWriter : IAsyncDisposable
                 if (!_broken)
                     BetweenBatches?.Invoke(_connection);
             }
+            if (!_broken)
+                Closing?.Invoke(_connection);
         }
         catch (Exception exception)
         {

@@ -92,6 +92,14 @@ internal sealed class RawConnection : IDisposable
         return logged == copied;
     }
 
+    /// <summary>Pages written to the log since the last call.</summary>
+    public long TakePagesWritten()
+    {
+        const int CacheWrite = 9;
+        Check(raw.sqlite3_db_status(_database, CacheWrite, out var pages, out _, 1));
+        return pages;
+    }
+
     /// <summary>True while a transaction is open.</summary>
     public bool InTransaction => raw.sqlite3_get_autocommit(_database) == 0;
 

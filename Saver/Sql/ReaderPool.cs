@@ -5,11 +5,13 @@ namespace PushSystem.Saver.Sql;
 
 /// <summary>
 /// Connections for reading; each read sees the latest commit. Thread-safe: at most so many reads at a time as there are connections,
-/// the others wait. Disposed by the store after every reader ended.
+/// the others wait. Disposed by the store; reads that run then end first, those that wait are refused.
 /// </summary>
-internal sealed class ReaderPool(Func<RawConnection> open, int size) : IDisposable
+internal sealed class ReaderPool(Func<RawConnection> open, int size) : IAsyncDisposable
 {
+#pragma warning disable CA2213 // Those that still wait for it must wake up and be refused; it owns no handle.
     private readonly SemaphoreSlim _slots = new(size, size);
+#pragma warning restore CA2213
     private readonly ConcurrentStack<RawConnection> _idle = new();
     private volatile bool _disposed;
 
@@ -28,7 +30,7 @@ internal sealed class ReaderPool(Func<RawConnection> open, int size) : IDisposab
             if (!_idle.TryPop(out connection))
                 connection = open();
             var result = read(connection, state);
-            Return(connection);
+            _idle.Push(connection);
             return result;
         }
         catch (SqliteFailureException exception)
@@ -39,7 +41,7 @@ internal sealed class ReaderPool(Func<RawConnection> open, int size) : IDisposab
         catch
         {
             if (connection is not null)
-                Return(connection);
+                _idle.Push(connection);
             throw;
         }
         finally
@@ -48,17 +50,13 @@ internal sealed class ReaderPool(Func<RawConnection> open, int size) : IDisposab
         }
     }
 
-    public void Dispose()
+    public async ValueTask DisposeAsync()
     {
         _disposed = true;
+        for (var i = 0; i < size; i++)
+            await _slots.WaitAsync();
         while (_idle.TryPop(out var connection))
             connection.Dispose();
-    }
-
-    private void Return(RawConnection connection)
-    {
-        _idle.Push(connection);
-        if (_disposed)
-            Dispose();
+        _slots.Release(size);
     }
 }

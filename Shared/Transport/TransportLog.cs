@@ -17,11 +17,14 @@ internal static partial class TransportLog
     [LoggerMessage(2003, LogLevel.Debug, "A connection on {EndPoint} failed while it was accepted: {Error}")]
     public static partial void AcceptFailed(ILogger logger, IPEndPoint endPoint, string error);
 
-    [LoggerMessage(2004, LogLevel.Warning, "Refusing connections: Transport:MaxConnections = {MaxConnections} is reached")]
-    public static partial void ConnectionLimitReached(ILogger logger, int maxConnections);
+    [LoggerMessage(2004, LogLevel.Warning, "Refusing connections: {Limit} are open, the lower of Transport:MaxConnections = {MaxConnections} and what the limit of open files allows")]
+    public static partial void ConnectionLimitReached(ILogger logger, int limit, int maxConnections);
 
     [LoggerMessage(2005, LogLevel.Error, "The accept loop of {EndPoint} ended by a fault")]
     public static partial void AcceptLoopFault(ILogger logger, IPEndPoint endPoint, Exception exception);
+
+    [LoggerMessage(2006, LogLevel.Information, "At most {Limit} connections are accepted: the process's limit of open files does not allow Transport:MaxConnections = {MaxConnections}")]
+    public static partial void ConnectionLimitLowered(ILogger logger, int limit, int maxConnections);
 
     [LoggerMessage(2010, LogLevel.Error, "Handler fault in {Member} for connection {Connection} of shard {Shard}; the connection is closed")]
     public static partial void HandlerFault(ILogger logger, string member, ConnectionRef connection, int shard, Exception exception);

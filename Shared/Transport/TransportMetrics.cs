@@ -13,7 +13,6 @@ internal sealed class TransportMetrics : IDisposable
 
     private static readonly CloseCause[] Causes = Enum.GetValues<CloseCause>();
 
-    private readonly Meter _meter = new(MeterName);
     private readonly Counter<long> _accepted;
     private readonly Counter<long> _refused;
     private readonly Counter<long> _closed;
@@ -26,18 +25,21 @@ internal sealed class TransportMetrics : IDisposable
 
     public TransportMetrics(EngineCore core)
     {
-        _meter.CreateObservableGauge("push_transport_connections", () => core.Connections, "{connection}", "Open connections");
-        _meter.CreateObservableGauge("push_transport_output_queued_bytes", () => core.QueuedOutput, "By", "Output that waits for peers");
-        _meter.CreateObservableGauge("push_transport_queues", () => core.RentedQueues, "{queue}", "Queues that hold waiting input or output");
-        _accepted = _meter.CreateCounter<long>("push_transport_accepted", "{connection}", "Connections accepted");
-        _refused = _meter.CreateCounter<long>("push_transport_refused", "{connection}", "Connections not accepted, by reason");
-        _closed = _meter.CreateCounter<long>("push_transport_closed", "{connection}", "Connections ended, by cause");
-        _bytesIn = _meter.CreateCounter<long>("push_transport_received_bytes", "By", "Bytes read from peers");
-        _bytesOut = _meter.CreateCounter<long>("push_transport_sent_bytes", "By", "Bytes taken by peers");
-        _outputWaits = _meter.CreateCounter<long>("push_transport_output_waits", "{time}", "Times a connection's output had to wait for its peer");
-        _outputFull = _meter.CreateCounter<long>("push_transport_output_full", "{time}", "Sends refused, by the limit that was reached");
-        _wheelLag = _meter.CreateHistogram<double>("push_transport_wheel_lag_milliseconds", "ms", "Time from a wheel tick to its run on the shard");
+        Meter.CreateObservableGauge("push_transport_connections", () => core.Connections, "{connection}", "Open connections");
+        Meter.CreateObservableGauge("push_transport_output_queued_bytes", () => core.QueuedOutput, "By", "Output that waits for peers");
+        Meter.CreateObservableGauge("push_transport_queues", () => core.RentedQueues, "{queue}", "Queues that hold waiting input or output");
+        _accepted = Meter.CreateCounter<long>("push_transport_accepted", "{connection}", "Connections accepted");
+        _refused = Meter.CreateCounter<long>("push_transport_refused", "{connection}", "Connections not accepted, by reason");
+        _closed = Meter.CreateCounter<long>("push_transport_closed", "{connection}", "Connections ended, by cause");
+        _bytesIn = Meter.CreateCounter<long>("push_transport_received_bytes", "By", "Bytes read from peers");
+        _bytesOut = Meter.CreateCounter<long>("push_transport_sent_bytes", "By", "Bytes taken by peers");
+        _outputWaits = Meter.CreateCounter<long>("push_transport_output_waits", "{time}", "Times a connection's output had to wait for its peer");
+        _outputFull = Meter.CreateCounter<long>("push_transport_output_full", "{time}", "Sends refused, by the limit that was reached");
+        _wheelLag = Meter.CreateHistogram<double>("push_transport_wheel_lag_milliseconds", "ms", "Time from a wheel tick to its run on the shard");
     }
+
+    /// <summary>This engine's own meter.</summary>
+    public Meter Meter { get; } = new(MeterName);
 
     public void Accepted() => _accepted.Add(1);
 
@@ -61,7 +63,7 @@ internal sealed class TransportMetrics : IDisposable
 
     public void TickRan(double lagMilliseconds) => _wheelLag.Record(lagMilliseconds);
 
-    public void Dispose() => _meter.Dispose();
+    public void Dispose() => Meter.Dispose();
 
     private static KeyValuePair<string, object?> Tag(string name, string value) => new(name, value);
 

@@ -82,8 +82,8 @@ internal sealed partial class ClientLoop
         client.AckDelayMilliseconds = settings.AckDelayMilliseconds;
         client.AckQueued = false;
         client.HeartbeatSeconds = _settings.HeartbeatSeconds > 0
-            ? Math.Clamp(_settings.HeartbeatSeconds, settings.HeartbeatMinSeconds, settings.HeartbeatMaxSeconds)
-            : settings.HeartbeatDefaultSeconds;
+            ? Math.Min(_settings.HeartbeatSeconds, Math.Max(1, settings.HeartbeatMaxSeconds))
+            : Math.Max(1, settings.HeartbeatDefaultSeconds);
         client.Mailbox.Open(result.Mailbox);
         client.Broadcast.Open(result.Broadcast);
         Stats.Logins++;

@@ -64,6 +64,7 @@ internal sealed partial class ClientLoop : IDisposable
     {
         _stopping = true;
         _thread.Join();
+        _poller.Dispose();
     }
 
     private void Run()
@@ -81,7 +82,6 @@ internal sealed partial class ClientLoop : IDisposable
         {
             foreach (var client in _clients)
                 CloseSocket(client, ClientState.Stopped);
-            _poller.Dispose();
         }
     }
 

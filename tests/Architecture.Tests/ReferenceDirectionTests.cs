@@ -37,7 +37,7 @@ public sealed class ReferenceDirectionTests
     [Theory]
     [InlineData("Room/Room.csproj", "Saver/Saver.csproj")]
     [InlineData("Client/Client.csproj", "Shared/Contracts/Contracts.csproj")]
-    [InlineData("loadtest/loadtest.csproj", "Client/Client.csproj")]
+    [InlineData("loadtest/Loadtest.csproj", "Client/Client.csproj")]
     [InlineData("Shared/Protocol/Protocol.csproj", "Shared/Transport/Transport.csproj")]
     [InlineData("Shared/Contracts/Contracts.csproj", "Shared/Hosting/Hosting.csproj")]
     [InlineData("Center/Center.csproj", "Standalone/Standalone.csproj")]

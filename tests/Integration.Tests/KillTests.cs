@@ -66,12 +66,11 @@ public sealed class KillTests(ITestOutputHelper output)
             BackoffBase = TimeSpan.FromMilliseconds(50),
             BackoffCap = TimeSpan.FromMilliseconds(400),
         });
-        client.MessageReceived += message =>
+        client.OnMessage(message =>
         {
             var key = message.Stream == StreamKind.Broadcast ? $"{message.Text}@{message.User}" : message.Text;
             checker.Received(message.User, message.Id, key);
-            return ValueTask.CompletedTask;
-        };
+        });
         foreach (var user in users)
             client.Bind("demo", user, async _ => await gateway.Ticket(user));
         await client.StartAsync();

@@ -30,7 +30,7 @@ internal sealed class Phone : IAsyncDisposable
             BackoffCap = TimeSpan.FromMilliseconds(400),
         });
         var phone = new Phone(client);
-        client.MessageReceived += message => phone._messages.Writer.WriteAsync(message);
+        client.OnMessage(message => phone._messages.Writer.WriteAsync(message));
         client.StateChanged += change =>
         {
             phone.States.Enqueue(change);

@@ -37,7 +37,7 @@ public sealed partial class ReadmeTests
     private static async Task RunTenLines(string curl)
     {
         var program = Program().Match(Readme).Groups[1].Value;
-        Assert.InRange(program.Split('\n').Count(line => line.Trim().Length > 0), 5, 12);
+        Assert.InRange(program.Split('\n').Count(line => line.Trim().Length > 0), 5, 10);
         var folder = Directory.CreateTempSubdirectory("push-readme-").FullName;
         try
         {

@@ -58,6 +58,23 @@ public abstract partial class EngineContract
     }
 
     [Fact]
+    public async Task Peer_that_ends_its_own_direction_still_gets_the_output_that_waits()
+    {
+        await using var harness = NewHarness();
+        await harness.StartAsync();
+        var (peer, connection) = await harness.ConnectAndFindAsync();
+        peer.StopReading();
+        var sent = await FillAsync(harness, connection);
+        peer.Close();
+        peer.ContinueReading();
+        // In memory a client that has closed reads no more, but what waited must be off the engine's hands all the same.
+        var read = await harness.For(peer.ReadToEndAsync(), "output and end");
+        Assert.InRange(read, harness is SocketHarness ? sent : 0, sent);
+        await harness.Until(() => harness.Handler.ClosedConnections.Length == 1, "closed");
+        Assert.Equal((connection, CloseCause.PeerClosed), harness.Handler.ClosedConnections[0]);
+    }
+
+    [Fact]
     public async Task Closing_in_Accepted_refuses_the_connection()
     {
         await using var harness = NewHarness();
@@ -160,7 +177,47 @@ public abstract partial class EngineContract
         peer.StopReading();
         await FillAsync(harness, connection);
         await harness.OnTurn(shard => shard.Close(connection, CloseCause.SlowConsumer));
+        await harness.Until(() => harness.Handler.ClosedConnections.Length > 0, "closed");
         Assert.Equal([(connection, CloseCause.SlowConsumer)], harness.Handler.ClosedConnections);
+        await harness.UntilNothingIsRented();
+    }
+
+    [Fact]
+    public async Task Close_without_linger_still_offers_what_the_turn_has_gathered()
+    {
+        await using var harness = NewHarness();
+        await harness.StartAsync();
+        var (peer, connection) = await harness.ConnectAndFindAsync();
+        await harness.OnTurn(shard =>
+        {
+            shard.Send(connection, Pattern(70));
+            shard.Close(connection, CloseCause.Requested);
+        });
+        Assert.Equal(70, await harness.For(peer.ReadToEndAsync(), "output and end"));
+    }
+
+    [Fact]
+    public async Task Operations_that_end_late_never_reach_the_next_owner_of_the_slot()
+    {
+        await using var harness = NewHarness();
+        await harness.StartAsync(static handler => handler.OnReceived = Echo);
+        for (var round = 0; round < 60; round++)
+        {
+            var (old, first) = await harness.ConnectAndFindAsync();
+            old.StopReading();
+            await FillAsync(harness, first);
+            // Its send and its receive still run when the slot gets its next owner.
+            await harness.OnTurn(shard => shard.Close(first, round % 2 == 0 ? CloseCause.Requested : CloseCause.SlowConsumer));
+            var (next, second) = await harness.ConnectAndFindAsync();
+            Assert.Equal(first.Slot, second.Slot);
+            var bytes = Pattern(1_000, round);
+            await next.SendAsync(bytes);
+            Assert.Equal(bytes, await harness.For(next.ReadAsync(bytes.Length), "echo"));
+            Assert.Equal(0, await harness.OnTurn(shard => shard.PendingBytes(second)));
+            next.Close();
+            await harness.Until(() => harness.Core.Connections == 0, "closed");
+        }
+        Assert.Empty(harness.Handler.DrainedConnections);
         await harness.UntilNothingIsRented();
     }
 

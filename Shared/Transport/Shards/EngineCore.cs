@@ -27,6 +27,7 @@ internal sealed class EngineCore : IAsyncDisposable
     public EngineCore(TransportOptions options, ILoggerFactory loggers, TimeProvider time, string category, bool inline)
     {
         options.Validate();
+        ConnectionLimit = options.MaxConnections;
         Options = options;
         Logger = loggers.CreateLogger(category);
         _time = time;
@@ -46,6 +47,10 @@ internal sealed class EngineCore : IAsyncDisposable
     public TransportMetrics Metrics { get; }
 
     public IReadOnlyList<Shard> Shards => _shards;
+
+    /// <summary>Connections that may be open at a time: <see cref="TransportOptions.MaxConnections"/>, or fewer where the engine
+    /// knows that the process cannot hold as many. Set before the start.</summary>
+    public int ConnectionLimit { get; set; }
 
     /// <summary>Connections that hold a place under the limit: accepted and not yet closed.</summary>
     public int Connections => Volatile.Read(ref _connections);
@@ -68,10 +73,10 @@ internal sealed class EngineCore : IAsyncDisposable
         _timer = _time.CreateTimer(static core => ((EngineCore)core!).PostTicks(), this, Options.WheelTick, Options.WheelTick);
     }
 
-    /// <summary>Takes a place under <see cref="TransportOptions.MaxConnections"/>; false when there is none.</summary>
+    /// <summary>Takes a place under <see cref="ConnectionLimit"/>; false when there is none.</summary>
     public bool TryReserve()
     {
-        if (Interlocked.Increment(ref _connections) <= Options.MaxConnections)
+        if (Interlocked.Increment(ref _connections) <= ConnectionLimit)
             return true;
         Interlocked.Decrement(ref _connections);
         return false;
@@ -87,7 +92,7 @@ internal sealed class EngineCore : IAsyncDisposable
         var now = Clock.Now;
         var warned = Volatile.Read(ref _limitWarned);
         if ((warned == 0 || now - warned >= LimitWarningMilliseconds) && Interlocked.CompareExchange(ref _limitWarned, now, warned) == warned)
-            TransportLog.ConnectionLimitReached(Logger, Options.MaxConnections);
+            TransportLog.ConnectionLimitReached(Logger, ConnectionLimit, Options.MaxConnections);
     }
 
     /// <summary>The shard that has the fewest connections, counting those on their way to it.</summary>

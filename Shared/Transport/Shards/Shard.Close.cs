@@ -40,7 +40,13 @@ internal sealed partial class Shard
         _finishing.Add(index);
     }
 
-    private void Broken(ref ConnectionSlot slot, ConnectionRef connection) => Finish(ref slot, connection.Slot, CloseCause.PeerReset);
+    private void Broken(ref ConnectionSlot slot, ConnectionRef connection)
+    {
+        // A peer that seemed to have ended orderly, and did not take what it was sent.
+        if (slot.Cause == CloseCause.PeerClosed)
+            slot.Cause = CloseCause.PeerReset;
+        Finish(ref slot, connection.Slot, CloseCause.PeerReset);
+    }
 
     private void Fault(ref ConnectionSlot slot, ConnectionRef connection, string member, Exception exception)
     {
@@ -61,8 +67,10 @@ internal sealed partial class Shard
         ref var slot = ref _table[index];
         var connection = new ConnectionRef(index, slot.Generation);
         var cause = slot.Cause;
+        // What is dropped must not look like an orderly end, and a peer that does not read must not hold the kernel's memory.
+        var abort = cause is CloseCause.SlowConsumer or CloseCause.PeerReset || slot.Output is not null;
         if (slot.Gathered != 0)
-            Vacate(ref _gathered[slot.Gathered - 1]);
+            abort = !OfferGathered(ref slot, abort);
         if (slot.Input is { } input)
             _core.ReturnQueue(input);
         if (slot.Output is { } output)
@@ -72,8 +80,7 @@ internal sealed partial class Shard
         slot.Gathered = 0;
         slot.OutputBytes = 0;
         _wheel.Clear(index);
-        // A consumer that does not read must not hold the kernel's memory for minutes as well.
-        CloseWire(slot.Wire!, abort: cause is CloseCause.SlowConsumer or CloseCause.PeerReset);
+        CloseWire(slot.Wire!, abort);
         _metrics.Closed(cause);
         try
         {
@@ -84,6 +91,18 @@ internal sealed partial class Shard
             TransportLog.HandlerFault(_logger, nameof(IConnectionHandler.Closed), connection, Index, exception);
         }
         _table.Release(index);
+    }
+
+    // The turn's output gets its one write also when the turn ends the connection. True when all of it has left.
+    private bool OfferGathered(ref ConnectionSlot slot, bool abort)
+    {
+        ref var gathered = ref _gathered[slot.Gathered - 1];
+        var bytes = gathered.Bytes;
+        var sent = abort ? 0 : Math.Max(0, slot.Wire!.Send(bytes));
+        _bytesOut += sent;
+        var left = sent == bytes.Length;
+        Vacate(ref gathered);
+        return left;
     }
 
     private void Abandon(PipeQueue output)

@@ -9,6 +9,9 @@ internal sealed partial class Shard
     // One busy connection reads at most this much before the others have their turn.
     private const int ReceiveBudget = 64 * 1024;
 
+    // For output that still waits when the peer has ended, milliseconds.
+    private const int PeerEndedLinger = 1000;
+
     private readonly byte[] _receiveBuffer;
     private readonly List<ConnectionRef> _resuming = [];
     private readonly List<ConnectionRef> _resumingNow = [];
@@ -145,13 +148,14 @@ internal sealed partial class Shard
             EndOfInput(ref slot, connection);
     }
 
-    // What the peer sent before it ended is still handed over once the handler wants it.
+    // What the peer sent before it ended is still handed over once the handler wants it, and what waits for the peer may still
+    // leave: it may have ended only its own direction. If it does not take it, that send fails and tells.
     private void EndOfInput(ref ConnectionSlot slot, ConnectionRef connection)
     {
-        if ((slot.State & SlotStates.Paused) != 0 && slot.Input is not null)
+        if (slot.Input is not null && (slot.State & (SlotStates.Paused | SlotStates.Resuming)) != 0)
             slot.State |= SlotStates.PeerEnded;
         else
-            Finish(ref slot, connection.Slot, CloseCause.PeerClosed);
+            Close(connection, CloseCause.PeerClosed, PeerEndedLinger);
     }
 
     private void Arm(ref ConnectionSlot slot)

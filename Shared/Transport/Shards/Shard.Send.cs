@@ -51,6 +51,7 @@ internal sealed partial class Shard
             _metrics.OutputFull(total: false);
             return SendStatus.Full;
         }
+        // What other shards have gathered in their running turns is not counted yet: that much the engine's limit may be exceeded.
         if (frames.Length > _options.MaxTotalOutputBytes - _core.QueuedOutput - _gatheredBytes)
         {
             _metrics.OutputFull(total: true);
@@ -123,9 +124,8 @@ internal sealed partial class Shard
         {
             slot.OutputBytes -= gathered.Length;
             slot.Gathered = 0;
-            var bytes = gathered.Batch is null ? gathered.Shared.Span : gathered.Batch.AsSpan(0, gathered.Length);
             if ((slot.State & SlotStates.Finishing) == 0)
-                WriteNow(ref slot, gathered.Connection, bytes);
+                WriteNow(ref slot, gathered.Connection, gathered.Bytes);
         }
         Vacate(ref gathered);
     }
@@ -254,5 +254,7 @@ internal sealed partial class Shard
         public ReadOnlyMemory<byte> Shared;
         public byte[]? Batch;
         public int Length;
+
+        public readonly ReadOnlySpan<byte> Bytes => Batch is null ? Shared.Span : Batch.AsSpan(0, Length);
     }
 }

@@ -15,6 +15,8 @@ internal sealed partial class Shard : ITransportShard, IThreadPoolWorkItem
     // Long enough to gather output over many items, short enough that a turn stays in the low milliseconds.
     private const int MaxItemsPerTurn = 512;
 
+    private const int MaxStoppedPerItem = 1024;
+
     private readonly EngineCore _core;
     private readonly ILogger _logger;
     private readonly TransportMetrics _metrics;
@@ -104,7 +106,7 @@ internal sealed partial class Shard : ITransportShard, IThreadPoolWorkItem
     /// <summary>Closes every connection and completes when the last one's operations have ended. Any thread.</summary>
     public Task StopAsync()
     {
-        Post(static shard => shard.BeginStop(), this);
+        Post(static shard => shard.StopFrom(0), this);
         return _stopped.Task;
     }
 
@@ -208,15 +210,19 @@ internal sealed partial class Shard : ITransportShard, IThreadPoolWorkItem
         }
     }
 
-    private void BeginStop()
+    // In steps, so that a million connections do not make one endless turn. Nothing is added once it has begun.
+    private void StopFrom(int first)
     {
         _stopping = true;
-        for (var index = 0; index < _table.Used; index++)
+        var end = Math.Min(first + MaxStoppedPerItem, _table.Used);
+        for (var index = first; index < end; index++)
         {
             ref var slot = ref _table[index];
             if (slot.Wire is not null)
                 Finish(ref slot, index, CloseCause.Shutdown);
         }
+        if (end < _table.Used)
+            Post(static at => at.Shard.StopFrom(at.End), (Shard: this, End: end));
     }
 
     [Conditional("DEBUG")]

@@ -20,6 +20,9 @@ public sealed class SocketEngine : ITransportEngine
     {
         _time = time;
         _core = new EngineCore(options, loggers, time, typeof(SocketEngine).FullName!, inline: false);
+        _core.ConnectionLimit = DescriptorLimit.Allowed(options.MaxConnections);
+        if (_core.ConnectionLimit < options.MaxConnections)
+            TransportLog.ConnectionLimitLowered(_core.Logger, _core.ConnectionLimit, options.MaxConnections);
         _senders = new SocketSenderPool[options.Shards];
         for (var index = 0; index < _senders.Length; index++)
             _senders[index] = new SocketSenderPool(_core.Shards[index]);

@@ -1,0 +1,4 @@
+using PushSystem.Loadtest.CommandLine;
+using Spectre.Console;
+
+return await LoadtestCommand.RunAsync(args, AnsiConsole.Console);
