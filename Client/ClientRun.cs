@@ -20,17 +20,17 @@ internal sealed class ClientRun
         _context = context;
         _loop = loop;
         _onState = onState;
-        Task = System.Threading.Tasks.Task.Run(() => RunAsync(new MessagePump(context, handler)));
+        Completion = Task.Run(() => RunAsync(new MessagePump(context, handler)));
     }
 
     /// <summary>Ends when everything has ended; never fails.</summary>
-    public Task Task { get; }
+    public Task Completion { get; }
 
     /// <summary>Ends it in good order.</summary>
     public Task StopAsync()
     {
         _stopRequested.TrySetResult();
-        return Task;
+        return Completion;
     }
 
     private async Task RunAsync(MessagePump messagePump)
@@ -39,7 +39,7 @@ internal sealed class ClientRun
         using var loopStop = new CancellationTokenSource();
         var pump = messagePump.RunAsync(pumpStop.Token);
         var loop = _loop.RunAsync(loopStop.Token);
-        await System.Threading.Tasks.Task.WhenAny(_stopRequested.Task, loop, pump);
+        await Task.WhenAny(_stopRequested.Task, loop, pump);
 
         // The handler first: what it completes now is still acknowledged.
         await pumpStop.CancelAsync();

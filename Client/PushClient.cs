@@ -8,8 +8,8 @@ namespace PushSystem.Client;
 
 /// <summary>
 /// The SDK: one connection per device to the push system, any number of bindings on it up to 16. docs/sdk.md is the guide.
-/// Owns the store, the bindings, the loops; every public member is thread-safe; handlers and events are called one at a time per
-/// kind and must not block; the application disposes it, which sends the last acknowledgements.
+/// Owns the store, the bindings and the loops; every public member is thread-safe; the message handler is called for one message at a
+/// time, events come from the client's own tasks and must not block; the application disposes it, which sends the last ACKs.
 /// </summary>
 public sealed class PushClient : IAsyncDisposable
 {
@@ -37,6 +37,7 @@ public sealed class PushClient : IAsyncDisposable
     internal PushClient(PushClientOptions options, Func<string, StoreFile>? openFile)
     {
         ArgumentNullException.ThrowIfNull(options);
+        options = options.Clone();
         options.Validate();
         _options = options;
         _store = StateStore.Open(options.StorePath, options.Device, openFile);
@@ -64,6 +65,8 @@ public sealed class PushClient : IAsyncDisposable
     public ClientState State => _state;
 
     internal ClientContext Context => _context;
+
+    internal ServerConnection? Connection => _loop.Current;
 
     /// <summary>
     /// Sets the handler of all messages; once, before <see cref="StartAsync"/>. It is called for one message at a time, in order within
@@ -157,7 +160,7 @@ public sealed class PushClient : IAsyncDisposable
             ObjectDisposedException.ThrowIf(_disposed, this);
             if (_handler is null)
                 throw new InvalidOperationException("OnMessage has to be called before StartAsync");
-            if (_run is { Task.IsCompleted: false })
+            if (_run is { Completion.IsCompleted: false })
                 throw new InvalidOperationException("the client is started already");
             _outbox.SetOpen(true);
             _run = new ClientRun(_context, _loop, _handler, OnState);

@@ -92,6 +92,9 @@ public sealed class PushClientOptions
     /// <summary>Handler for the questions to the dispatcher, such as one with a proxy; not disposed. Default: null, an own one.</summary>
     public HttpMessageHandler? HttpHandler { get; set; }
 
+    // What the application changes later must not reach a client that runs.
+    internal PushClientOptions Clone() => (PushClientOptions)MemberwiseClone();
+
     internal void Validate()
     {
         if (Dispatcher is null && Addresses.Count == 0)

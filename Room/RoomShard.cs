@@ -23,6 +23,7 @@ internal sealed class RoomShard
         Acks = new AckBatcher(this);
         Positions = new PositionCheck(this);
         Fetches = new FetchService(this);
+        Poison = new PoisonGuard(this);
         Fanouts = new ShardFanouts(this);
         Binder = new Binder(this);
         Ender = new SessionEnder(this);
@@ -51,6 +52,7 @@ internal sealed class RoomShard
     public AckBatcher Acks { get; }
     public PositionCheck Positions { get; }
     public FetchService Fetches { get; }
+    public PoisonGuard Poison { get; }
     public ShardFanouts Fanouts { get; }
     public Binder Binder { get; }
     public SessionEnder Ender { get; }

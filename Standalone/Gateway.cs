@@ -3,6 +3,7 @@ using PushSystem.Contracts;
 using PushSystem.Register;
 using PushSystem.Room;
 using PushSystem.Saver;
+using PushSystem.Saver.Sql;
 using PushSystem.Transport;
 using PushSystem.Transport.Sockets;
 
@@ -29,7 +30,7 @@ internal sealed class Gateway : IAsyncDisposable
         Coordinator = new Coordinator.Coordinator(
             store.Events, store.Facts, store.Apps, Registry, Directory, time, loggers, new Coordinator.CoordinatorOptions());
         _engine = new SocketEngine(new TransportOptions { EndPoints = [options.Room] }, loggers, time);
-        Room = new RoomNode(new RoomOptions(), identity, new RoomServices
+        Room = new RoomNode(identity, new RoomServices
         {
             Engine = _engine,
             Mailboxes = store.Mailboxes,
@@ -40,7 +41,7 @@ internal sealed class Gateway : IAsyncDisposable
             Rooms = Directory,
             Time = time,
             Loggers = loggers,
-        });
+        }, new RoomOptions());
     }
 
     public SqlStore Store { get; }
@@ -65,13 +66,14 @@ internal sealed class Gateway : IAsyncDisposable
     }
 
     /// <summary>Asks the clients to leave and waits for them, for at most the drain time.</summary>
-    public Task DrainAsync() => Room.DrainAsync(_options.DrainTime);
+    public Task DrainAsync() => Room.DrainAsync(_options.DrainTime, CancellationToken.None);
 
     public async ValueTask DisposeAsync()
     {
         await Room.DisposeAsync();
         await _engine.DisposeAsync();
         await Coordinator.DisposeAsync();
+        await Registry.DisposeAsync();
         await Store.DisposeAsync();
     }
 

@@ -19,10 +19,10 @@ internal static class KeyFile
     {
         var temporary = path + ".new";
         File.Delete(temporary);
-        using (var stream = new FileStream(temporary, new FileStreamOptions
-        {
-            Mode = FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = OperatingSystem.IsWindows() ? null : OwnerOnly,
-        }))
+        var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write };
+        if (!OperatingSystem.IsWindows())
+            options.UnixCreateMode = OwnerOnly;
+        using (var stream = new FileStream(temporary, options))
         {
             stream.Write(System.Text.Encoding.UTF8.GetBytes(secret + "\n"));
             stream.Flush(flushToDisk: true);

@@ -25,7 +25,7 @@ return await CommandLine.RunAsync(args, async options =>
     {
         return 0;
     }
-    catch (Exception exception) when (exception is IOException or SocketException or UnauthorizedAccessException or StoreUnavailableException
+    catch (Exception exception) when (exception is IOException or InvalidDataException or SocketException or UnauthorizedAccessException or StoreUnavailableException
         or ArgumentException or InvalidOperationException)
     {
         // What an operator can mend: a taken port, a folder in use, no right to write. The rest is our bug and keeps its stack.

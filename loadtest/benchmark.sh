@@ -10,7 +10,7 @@ RUNS=${RUNS:-3} SECONDS_PER_RUN=${SECONDS_PER_RUN:-8} CLIENTS=${CLIENTS:-1000}
 dotnet build PushSystem.sln -c Release -v quiet -clp:ErrorsOnly || exit 1
 work=$(mktemp -d)
 pid=""
-stop() { [ -n "$pid" ] && kill -INT "$pid" 2>/dev/null && wait "$pid" 2>/dev/null; pid=""; }
+stop() { [ -n "$pid" ] && kill -TERM "$pid" 2>/dev/null && wait "$pid" 2>/dev/null; pid=""; }
 trap 'stop; rm -rf "$work"' EXIT
 
 port() { # a free port below the ephemeral range

@@ -5,7 +5,7 @@ namespace PushSystem.Center.OpenApi;
 /// <summary>The endpoints that take the admin key, as documented.</summary>
 internal static class AdminOperations
 {
-    private const string Tag = "Administration";
+    public const string Tag = "Administration";
 
     private const string AppMembers =
         "\"id\":\"shop\",\"name\":\"The shop\",\"enabled\":true,\"createdAt\":\"2026-01-01T12:00:00Z\","

@@ -17,7 +17,7 @@ internal static class ApiDocument
         options.AddOperationTransformer<OperationWriter>();
         options.AddSchemaTransformer((schema, context, _) =>
         {
-            SchemaRules.Apply(schema, context.JsonTypeInfo.Type, context.JsonPropertyInfo is null);
+            SchemaRules.Apply(schema, context.JsonTypeInfo.Type, context.JsonPropertyInfo);
             return Task.CompletedTask;
         });
         options.AddDocumentTransformer((document, _, _) =>
@@ -59,6 +59,8 @@ internal static class ApiDocument
                 + "Nothing changes on an error. Every POST takes an Idempotency-Key.",
         };
         document.Servers?.Clear();
+        document.Tags = new HashSet<OpenApiTag>(((string[])[AppOperations.Messages, AppOperations.Users, AppOperations.Broadcasts, AppOperations.App, AdminOperations.Tag])
+            .Select(tag => new OpenApiTag { Name = tag }));
         document.Components ??= new OpenApiComponents();
         document.Components.SecuritySchemes = new Dictionary<string, IOpenApiSecurityScheme>
         {

@@ -5,7 +5,7 @@ namespace PushSystem.Center.OpenApi;
 /// <summary>The endpoints that take an app's key, as documented.</summary>
 internal static class AppOperations
 {
-    private const string Messages = "Messages", Users = "Users", Broadcasts = "Broadcasts", App = "App";
+    public const string Messages = "Messages", Users = "Users", Broadcasts = "Broadcasts", App = "App";
 
     private const string TaskExample =
         """

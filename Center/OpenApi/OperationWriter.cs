@@ -48,7 +48,7 @@ internal sealed class OperationWriter : IOpenApiOperationTransformer
             };
         }
         var problem = await SchemaAsync(typeof(ProblemView), context, cancellationToken);
-        foreach (var status in AllProblems(api).GroupBy(one => one.Status).OrderBy(group => group.Key))
+        foreach (var status in AllProblems(api, context.Description.HttpMethod).GroupBy(one => one.Status).OrderBy(group => group.Key))
         {
             operation.Responses[Status(status.Key)] = new OpenApiResponse
             {
@@ -58,9 +58,11 @@ internal sealed class OperationWriter : IOpenApiOperationTransformer
         }
     }
 
-    private static IEnumerable<ApiProblem> AllProblems(ApiOperation api)
+    private static IEnumerable<ApiProblem> AllProblems(ApiOperation api, string? method)
     {
         var all = Common.Append(new ApiProblem(403, api.IsAdmin ? "admin-key-needed" : "app-key-needed, app-disabled")).Concat(api.Problems);
+        if (method == "POST")
+            all = all.Append(new ApiProblem(422, "idempotency-conflict"));
         if (api.Query.Count > 0)
             all = all.Append(new ApiProblem(400, "invalid-field"));
         if (api.Request is not null)

@@ -1,6 +1,5 @@
 using System.ComponentModel;
 using System.ComponentModel.DataAnnotations;
-using System.Text.Json.Nodes;
 using PushSystem.Center.Bodies;
 
 namespace PushSystem.Center.OpenApi;
@@ -14,7 +13,7 @@ internal abstract class PayloadRequest
     public string? Text { get; init; }
 
     [Description("The payload as JSON, passed on as it is written here. Exactly one of text, json and base64.")]
-    public JsonNode? Json { get; init; }
+    public object? Json { get; init; }
 
     [Description("The payload as bytes. Exactly one of text, json and base64.")]
     public string? Base64 { get; init; }

@@ -39,6 +39,12 @@ internal sealed class BindAttempts(ClientContext context, ServerConnection conne
             answer = await connection.BindAsync(binding, ticket);
             if (answer is null or { Code: ReasonCode.Ok })
                 return;
+            if (answer is { Code: ReasonCode.AlreadyBound })
+            {
+                // The server holds a session that this side does not know of: a new login clears that up.
+                connection.End(new ConnectionEnd(ReasonCode.AlreadyBound, ReconnectAdvice.BackOff, $"{binding} is bound already on this connection"));
+                return;
+            }
         }
     }
 
@@ -53,7 +59,7 @@ internal sealed class BindAttempts(ClientContext context, ServerConnection conne
                 _refreshed = true;
                 binding.DropTicket();
                 return TimeSpan.Zero;
-            case ReasonCode.TooManyBindings:
+            case ReasonCode.TooManyBindings or ReasonCode.NotSupported:
                 return null;
             default:
                 return ReasonCodes.AdviceFor(code) == ReconnectAdvice.Stay ? null : _backOff.Next(TimeSpan.Zero);

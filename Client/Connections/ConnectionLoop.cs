@@ -150,7 +150,7 @@ internal sealed class ConnectionLoop : IDisposable
         {
             _routes.Failed(endpoint);
             if (refused.FromServer)
-                _routes.GoAway(refused.Reason, connection.NamedAddresses);
+                _routes.SentAway(endpoint, refused.Reason, connection.NamedAddresses);
             return (refused, null);
         }
         ClientMetrics.Connections.Add(1);
@@ -161,7 +161,7 @@ internal sealed class ConnectionLoop : IDisposable
             _onState(new StateChange(ClientState.Online, ReasonCode.Ok, null, endpoint.ToString()));
             var end = await LiveAsync(connection, stop);
             if (end.FromServer)
-                _routes.GoAway(end.Reason, connection.NamedAddresses);
+                _routes.SentAway(endpoint, end.Reason, connection.NamedAddresses);
             _resume = connection.OfferResume();
             return (end, _context.Time.GetElapsedTime(connection.OnlineSince));
         }

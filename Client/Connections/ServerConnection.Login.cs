@@ -21,11 +21,10 @@ internal sealed partial class ServerConnection
         using var limit = new CancellationTokenSource(_context.Options.LoginTimeout, _context.Time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, stop, _ended);
         StartSending();
-        _output.Write(Preface.Current.Write);
         try
         {
             if (resume is null || !await ResumeAsync(resume, either.Token))
-                await LoginAsync(bindings, either.Token);
+                await LoginAsync(bindings, withPreface: resume is null, either.Token);
             return HasEnded ? await _end.Task : null;
         }
         catch (OperationCanceledException)
@@ -63,7 +62,12 @@ internal sealed partial class ServerConnection
     private async Task<bool> ResumeAsync(ResumeOffer resume, CancellationToken cancellationToken)
     {
         var positions = resume.Sessions.Select(s => new ResumePosition(s.Index, s.Binding.Mailbox.Position, s.Binding.Broadcast.Position));
-        _output.Write(new ResumeMessage(resume.Ticket, 0, [.. positions]).Write);
+        var message = new ResumeMessage(resume.Ticket, 0, [.. positions]);
+        _output.Write(output =>
+        {
+            Preface.Current.Write(output);
+            message.Write(output);
+        });
         var answer = ResumeOkMessage.Read(await ReadAnswerAsync(Opcode.ResumeOk, cancellationToken));
         if (answer.Code != ReasonCode.Ok)
             return false;
@@ -78,10 +82,17 @@ internal sealed partial class ServerConnection
         return true;
     }
 
-    private async Task LoginAsync(IReadOnlyList<(PushBinding Binding, byte[] Ticket)> bindings, CancellationToken cancellationToken)
+    private async Task LoginAsync(
+        IReadOnlyList<(PushBinding Binding, byte[] Ticket)> bindings, bool withPreface, CancellationToken cancellationToken)
     {
-        _output.Write(new LoginMessage(_context.Options.Device, Sdk, _context.Options.Network, Features.Resume | Features.Upstream, 0,
-            [.. bindings.Select(b => RequestFor(b.Binding, b.Ticket))]).Write);
+        var message = new LoginMessage(_context.Options.Device, Sdk, _context.Options.Network, Features.Resume | Features.Upstream, 0,
+            [.. bindings.Select(b => RequestFor(b.Binding, b.Ticket))]);
+        _output.Write(output =>
+        {
+            if (withPreface)
+                Preface.Current.Write(output);
+            message.Write(output);
+        });
         var answer = LoginOkMessage.Read(await ReadAnswerAsync(Opcode.LoginOk, cancellationToken));
         if (answer.Results.Count != bindings.Count)
             throw new ProtocolException(ReasonCode.BadFrame, $"LOGIN_OK has {answer.Results.Count} results for {bindings.Count} bindings");

@@ -9,7 +9,7 @@ namespace PushSystem.Client.Connections;
 internal sealed partial class ServerConnection
 {
     private readonly CancellationTokenSource _drain = new();
-    private volatile bool _draining;
+    private volatile ConnectionEnd? _finishing;
     private long _reads;
     private bool _paused;
 
@@ -23,7 +23,7 @@ internal sealed partial class ServerConnection
             while (FrameReader.TryRead(ref buffer, ProtocolLimits.MaxServerBody, out var frame))
             {
                 // When stopping, everything but the server's close is of no interest any more.
-                if (!_draining && Handle(frame) is { } item && _context.Queue.TryAdd(item) is { } room)
+                if (_finishing is null && Handle(frame) is { } item && _context.Queue.TryAdd(item) is { } room)
                     await AddLaterAsync(item, room);
             }
             _reader.AdvanceTo(buffer.Start, buffer.End);
@@ -45,7 +45,7 @@ internal sealed partial class ServerConnection
             for (Task? wait = room; wait is not null; wait = _context.Queue.TryAdd(item))
                 await wait.WaitAsync(either.Token);
         }
-        catch (OperationCanceledException) when (_draining && !HasEnded)
+        catch (OperationCanceledException) when (_finishing is not null && !HasEnded)
         {
         }
         finally
@@ -98,8 +98,10 @@ internal sealed partial class ServerConnection
 
     private MessageItem? Push(in WirePush push)
     {
+        if (FindSession(push.AppIndex, "PUSH") is not { Status: SessionStatus.Active } session)
+            return null;
         // A fetched message does not move a stream, and this client fetches nothing.
-        if (FindSession(push.AppIndex, "PUSH") is not { Status: SessionStatus.Active } session || push.Fetched)
+        if (push is { Fetched: true, Transient: false })
             return null;
         return new MessageItem(session, push.Stream, push.Transient, push.Seq, push.Kind, push.ExpiresAt, push.Payload.ToArray());
     }

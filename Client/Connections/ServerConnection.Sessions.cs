@@ -73,36 +73,41 @@ internal sealed partial class ServerConnection
             binding.Retry.Reset();
         binding.LastFailure = failed;
         var wait = binding.Retry.Next(TimeSpan.Zero);
+        var attempt = new object();
         lock (_lock)
         {
             // Not ours to start over when something else has begun to.
-            if (session.Status != SessionStatus.Active || !_attempting.Add(binding))
+            if (session.Status != SessionStatus.Active || !_attempting.TryAdd(binding, attempt))
                 return;
         }
-        Track(StartOverAsync(session, wait));
+        Track(StartOverAsync(session, wait, attempt));
     }
 
-    private async Task StartOverAsync(ClientSession session, TimeSpan wait)
+    private async Task StartOverAsync(ClientSession session, TimeSpan wait, object attempt)
     {
         // The clock starts now, not after the server's answer.
         var waited = Delays.For(wait, _context.Time, _ended);
         SetState(session.Binding, BindingState.Waiting, ReasonCode.Ok);
         await UnbindAsync(session);
-        await AttemptAsync(session.Binding, null, waited);
+        await AttemptAsync(session.Binding, null, waited, attempt);
     }
 
     /// <summary>Sees to it that a wanted binding without a session gets one; does nothing when that is under way.</summary>
     public void Ensure(PushBinding binding, BindResult? refused = null, TimeSpan wait = default)
     {
+        var attempt = new object();
         lock (_lock)
         {
-            if (!binding.IsWanted || _sessions.Values.Any(s => s.Binding == binding && s.Status != SessionStatus.Ended) || !_attempting.Add(binding))
+            if (!binding.IsWanted || _sessions.Values.Any(s => s.Binding == binding && s.Status != SessionStatus.Ended)
+                || !_attempting.TryAdd(binding, attempt))
+            {
                 return;
+            }
         }
-        Track(AttemptAsync(binding, refused, Delays.For(wait, _context.Time, _ended)));
+        Track(AttemptAsync(binding, refused, Delays.For(wait, _context.Time, _ended), attempt));
     }
 
-    private async Task AttemptAsync(PushBinding binding, BindResult? refused, Task wait)
+    private async Task AttemptAsync(PushBinding binding, BindResult? refused, Task wait, object attempt)
     {
         try
         {
@@ -116,7 +121,11 @@ internal sealed partial class ServerConnection
         finally
         {
             lock (_lock)
-                _attempting.Remove(binding);
+            {
+                // The session may have begun and ended meanwhile, and the next attempt with it.
+                if (_attempting.GetValueOrDefault(binding) == attempt)
+                    _attempting.Remove(binding);
+            }
         }
     }
 
@@ -128,6 +137,7 @@ internal sealed partial class ServerConnection
         {
             if (!_sessions.TryAdd(result.AppIndex, session))
                 throw new ProtocolException(ReasonCode.BadFrame, $"app index {result.AppIndex} was given twice");
+            _attempting.Remove(binding);
         }
         return new OpenedItem(session, result.Mailbox, result.Broadcast);
     }

@@ -23,7 +23,7 @@ internal sealed partial class ServerConnection : IAsyncDisposable
     private readonly NetworkStream _stream;
     private readonly PipeReader _reader;
     private readonly FrameOutput _output;
-    private readonly IHeartbeatPolicy _heartbeat;
+    private readonly HeartbeatMonitor _heartbeat;
     private readonly CancellationTokenSource _ending = new();
     private readonly CancellationToken _ended;
     private readonly TaskCompletionSource<ConnectionEnd> _end = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -31,7 +31,7 @@ internal sealed partial class ServerConnection : IAsyncDisposable
     private readonly Lock _lock = new();
     private readonly Dictionary<int, ClientSession> _sessions = [];
     private readonly Dictionary<long, PendingBind> _binds = [];
-    private readonly HashSet<PushBinding> _attempting = [];
+    private readonly Dictionary<PushBinding, object> _attempting = [];
     private readonly List<Task> _tasks = [];
     private long _lastRequest;
     private bool _uncertain;
@@ -46,7 +46,8 @@ internal sealed partial class ServerConnection : IAsyncDisposable
         // Zero-byte reads: an idle connection holds no buffer.
         _reader = PipeReader.Create(_stream, new StreamPipeReaderOptions(useZeroByteReads: true, leaveOpen: true));
         _output = new FrameOutput(_stream, context.Time);
-        _heartbeat = new FixedHeartbeat(context.Options.HeartbeatInterval);
+        _heartbeat = new HeartbeatMonitor(
+            this, _output, new FixedHeartbeat(context.Options.HeartbeatInterval), context.Time, context.Options.PingTimeout);
     }
 
     /// <summary>Where it is connected.</summary>
@@ -73,7 +74,8 @@ internal sealed partial class ServerConnection : IAsyncDisposable
     /// <summary>Ends the connection; the first reason counts.</summary>
     public void End(ConnectionEnd end)
     {
-        if (!_end.TrySetResult(end))
+        // While finishing, the server's close is only the answer to ours.
+        if (!_end.TrySetResult(_finishing ?? end))
             return;
         _ending.Cancel();
         _socket.Dispose();
@@ -112,7 +114,7 @@ internal sealed partial class ServerConnection : IAsyncDisposable
     /// <summary>Sends what is to be sent, the acknowledgements first of all, and closes in good order.</summary>
     public async Task FinishAsync(ConnectionEnd end)
     {
-        _draining = true;
+        _finishing = end;
         await _drain.CancelAsync();
         _output.Complete();
         try
@@ -199,8 +201,7 @@ internal sealed partial class ServerConnection : IAsyncDisposable
 
     private void StartSending() => _sendLoop = GuardAsync(() => _output.RunAsync(_ended));
 
-    private Task HeartbeatAsync() => GuardAsync(() =>
-        new HeartbeatMonitor(this, _output, _heartbeat, _context.Time, _context.Options.PingTimeout).RunAsync(Settings, _ended));
+    private Task HeartbeatAsync() => GuardAsync(() => _heartbeat.RunAsync(Settings, _ended));
 
     private Task ReceiveLoopAsync() => GuardAsync(ReceiveAsync);
 

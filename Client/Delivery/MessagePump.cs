@@ -5,7 +5,7 @@ namespace PushSystem.Client.Delivery;
 
 /// <summary>
 /// Gives received messages to the application's handler, one after the other, checks their order, drops what was seen and marks
-/// for acknowledgement what was processed. What came on a connection that has ended is dropped: it will come again.
+/// for acknowledgement what was processed. What is stored and came on a connection that has ended is dropped: it will come again.
 /// Owns nothing; one task runs it; the only writer of stream positions.
 /// </summary>
 internal sealed class MessagePump(ClientContext context, Func<ReceivedMessage, ValueTask> handler)
@@ -20,8 +20,11 @@ internal sealed class MessagePump(ClientContext context, Func<ReceivedMessage, V
                 var item = await context.Queue.TakeAsync(cancellationToken);
                 try
                 {
-                    if (item.Session is { Status: SessionStatus.Active, Connection.HasEnded: false })
+                    if (item.Session.Status == SessionStatus.Active
+                        && (!item.Session.Connection.HasEnded || item is MessageItem { Transient: true }))
+                    {
                         await HandleAsync(item);
+                    }
                 }
                 finally
                 {

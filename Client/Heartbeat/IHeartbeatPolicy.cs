@@ -4,7 +4,7 @@ namespace PushSystem.Client.Heartbeat;
 
 /// <summary>
 /// Decides the heartbeat interval of one connection. The seam for an adaptive policy: it learns from the outcomes that the monitor
-/// reports. Called by one task at a time.
+/// reports. Thread-safe: limits may change while the monitor asks.
 /// </summary>
 internal interface IHeartbeatPolicy
 {
@@ -27,23 +27,30 @@ internal interface IHeartbeatPolicy
 /// <summary>The server's default, or the option's interval inside the server's limits.</summary>
 internal sealed class FixedHeartbeat(TimeSpan? wanted) : IHeartbeatPolicy
 {
-    private int _wanted, _min = 1, _max = ProtocolLimits.MaxIntervalSeconds;
+    private volatile Limits _limits = new(0, 1, ProtocolLimits.MaxIntervalSeconds);
 
     /// <inheritdoc/>
-    public int IntervalSeconds => Math.Clamp(_wanted, _min, _max);
+    public int IntervalSeconds
+    {
+        get
+        {
+            var limits = _limits;
+            return Math.Clamp(limits.Wanted, limits.Min, limits.Max);
+        }
+    }
 
     /// <inheritdoc/>
     public void Opened(SessionSettings settings)
     {
-        _wanted = wanted is { } value ? (int)value.TotalSeconds : settings.HeartbeatDefaultSeconds;
+        _limits = _limits with { Wanted = wanted is { } value ? (int)value.TotalSeconds : settings.HeartbeatDefaultSeconds };
         LimitsChanged(settings.HeartbeatMinSeconds, settings.HeartbeatMaxSeconds);
     }
 
     /// <inheritdoc/>
     public void LimitsChanged(int minSeconds, int maxSeconds)
     {
-        _min = Math.Clamp(minSeconds, 1, ProtocolLimits.MaxIntervalSeconds);
-        _max = Math.Clamp(maxSeconds, _min, ProtocolLimits.MaxIntervalSeconds);
+        var min = Math.Clamp(minSeconds, 1, ProtocolLimits.MaxIntervalSeconds);
+        _limits = _limits with { Min = min, Max = Math.Clamp(maxSeconds, min, ProtocolLimits.MaxIntervalSeconds) };
     }
 
     /// <inheritdoc/>
@@ -55,4 +62,6 @@ internal sealed class FixedHeartbeat(TimeSpan? wanted) : IHeartbeatPolicy
     public void Missed()
     {
     }
+
+    private sealed record Limits(int Wanted, int Min, int Max);
 }

@@ -13,11 +13,12 @@ internal readonly record struct RoutePlan(IReadOnlyList<RoomEndpoint> Candidates
 internal sealed class RouteTable(ClientContext context, BackOff backOff) : IDisposable
 {
     private const int MaxFailed = 64;
+    private static readonly TimeSpan FailedFor = TimeSpan.FromMinutes(5);
     private static readonly TimeSpan MaxTtl = TimeSpan.FromDays(7);
 
     private readonly DispatcherClient? _dispatcher = context.Options.Dispatcher is null ? null : new DispatcherClient(context.Options);
     private readonly List<RoomEndpoint> _fixed = Parse(context.Options.Addresses);
-    private readonly HashSet<RoomEndpoint> _failed = [];
+    private readonly Dictionary<RoomEndpoint, long> _failed = [];
     private List<RoomEndpoint> _known = Parse(context.Store.Addresses.Items);
     private DateTimeOffset _knownUntil = context.Store.Addresses.ExpiresAt;
     private List<RoomEndpoint> _named = [];
@@ -38,15 +39,11 @@ internal sealed class RouteTable(ClientContext context, BackOff backOff) : IDisp
     {
         var retryAfter = TimeSpan.Zero;
         var detail = "";
-        var fresh = _known.Count > 0 && context.Time.GetUtcNow() < _knownUntil && !_known.TrueForAll(_failed.Contains);
+        var fresh = _known.Count > 0 && context.Time.GetUtcNow() < _knownUntil && !_known.TrueForAll(HasFailed);
         if (!fresh && _dispatcher is not null)
         {
-            var reply = await _dispatcher.AskAsync(app, user, _failed, cancellationToken);
-            if (reply.Answer is { } answer && Take(answer))
-            {
-                _failed.Clear();
-            }
-            else
+            var reply = await _dispatcher.AskAsync(app, user, [.. _failed.Keys.Where(HasFailed)], cancellationToken);
+            if (reply.Answer is not { } answer || !Take(answer))
             {
                 retryAfter = reply.RetryAfter;
                 detail = reply.Detail.Length > 0 ? reply.Detail : "the dispatcher answered without a usable address";
@@ -54,8 +51,8 @@ internal sealed class RouteTable(ClientContext context, BackOff backOff) : IDisp
             }
         }
         var distinct = _known.Concat(_fixed).Distinct().ToList();
-        var ordered = distinct.Where(e => !_failed.Contains(e)).Concat(distinct.Where(_failed.Contains));
-        return new RoutePlan([.. ordered.Take(ProtocolLimits.MaxAddresses)], retryAfter, detail);
+        // Stable: those that failed keep their order behind the others.
+        return new RoutePlan([.. distinct.OrderBy(HasFailed).Take(ProtocolLimits.MaxAddresses)], retryAfter, detail);
     }
 
     /// <summary>An attempt at the address did not get as far as a login.</summary>
@@ -63,7 +60,7 @@ internal sealed class RouteTable(ClientContext context, BackOff backOff) : IDisp
     {
         if (_failed.Count >= MaxFailed)
             _failed.Clear();
-        _failed.Add(endpoint);
+        _failed[endpoint] = context.Time.GetTimestamp();
     }
 
     /// <summary>A login worked there; takes the server's own list if it told one.</summary>
@@ -76,18 +73,24 @@ internal sealed class RouteTable(ClientContext context, BackOff backOff) : IDisp
     }
 
     /// <summary>
-    /// A GOAWAY of the connection: the addresses it named come next. It named none while it moves clients away: the known list is
-    /// what they move away from, so the dispatcher is asked anew.
+    /// The server at <paramref name="from"/> sent the client away: the addresses it named come next. When it moves its clients elsewhere,
+    /// its own address is avoided, and without named ones the dispatcher is asked anew.
     /// </summary>
-    public void GoAway(ReasonCode reason, IReadOnlyList<string> addresses)
+    public void SentAway(RoomEndpoint from, ReasonCode reason, IReadOnlyList<string> addresses)
     {
         _named = Parse(addresses);
-        if (_named.Count == 0 && reason is ReasonCode.Draining or ReasonCode.GroupSwitched)
+        if (reason is not (ReasonCode.Draining or ReasonCode.GroupSwitched))
+            return;
+        Failed(from);
+        if (_named.Count == 0)
             _knownUntil = DateTimeOffset.MinValue;
     }
 
     /// <inheritdoc/>
     public void Dispose() => _dispatcher?.Dispose();
+
+    private bool HasFailed(RoomEndpoint endpoint) =>
+        _failed.TryGetValue(endpoint, out var at) && context.Time.GetElapsedTime(at) < FailedFor;
 
     private bool Take(RouteAnswer answer)
     {

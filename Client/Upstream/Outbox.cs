@@ -97,6 +97,9 @@ internal sealed class Outbox(int limitBytes, StateStore store, TimeProvider time
         {
             if (!session.Binding.Pending.TryGetValue(answer.MessageId, out send))
                 return null;
+            // The server's binding had ended: the message goes out with the next one.
+            if (answer.Code == ReasonCode.UnknownTarget)
+                return null;
             if (answer.Code != ReasonCode.Ok && answer.RetryAfterMilliseconds > 0)
                 return send;
             RemoveLocked(send);

@@ -14,6 +14,7 @@ internal sealed class ConnectionLifecycle(RoomShard shard)
 {
     private readonly RoomContext _room = shard.Room;
     private readonly RoomOptions _options = shard.Options;
+    private readonly List<ConnectionRef> _blocked = [];
 
     public void Accepted(ConnectionRef connection, IPEndPoint remote)
     {
@@ -69,23 +70,41 @@ internal sealed class ConnectionLifecycle(RoomShard shard)
         Reschedule(ref state, connection);
     }
 
-    /// <summary>Data was held back because output waits. False: it never waited for this peer, so that nothing will drain.</summary>
-    public bool Block(ConnectionRef connection)
+    /// <summary>Data was held back because output is full: nothing more is offered until it has drained.</summary>
+    public void Block(ConnectionRef connection)
     {
         ref var state = ref shard.Connections.Find(connection);
-        if (Unsafe.IsNullRef(ref state) || state.Phase != ConnectionPhase.Ready)
-            return true;
-        var pending = shard.Transport.PendingBytes(connection);
-        if (pending == 0)
-            return false;
-        if (!state.Blocked)
+        if (Unsafe.IsNullRef(ref state) || state.Phase != ConnectionPhase.Ready || state.Blocked)
+            return;
+        state.Blocked = true;
+        state.BlockedSince = shard.Now;
+        state.LeftBytes = state.SentBytes - shard.Transport.PendingBytes(connection);
+        if (!state.BlockListed)
+            _blocked.Add(connection);
+        state.BlockListed = true;
+        Reschedule(ref state, connection);
+    }
+
+    /// <summary>
+    /// Lets those go on that were refused for another reason than waiting output of their own, such as the limit over all
+    /// connections: for them the transport reports nothing.
+    /// </summary>
+    public void Tick()
+    {
+        for (var i = _blocked.Count - 1; i >= 0; i--)
         {
-            state.Blocked = true;
-            state.BlockedSince = shard.Now;
-            state.LeftBytes = state.SentBytes - pending;
-            Reschedule(ref state, connection);
+            var connection = _blocked[i];
+            ref var state = ref shard.Connections.Find(connection);
+            var over = Unsafe.IsNullRef(ref state) || !state.Blocked;
+            if (!over && shard.Transport.PendingBytes(connection) > 0)
+                continue;
+            _blocked[i] = _blocked[^1];
+            _blocked.RemoveAt(_blocked.Count - 1);
+            if (!Unsafe.IsNullRef(ref state))
+                state.BlockListed = false;
+            if (!over)
+                Drained(connection);
         }
-        return true;
     }
 
     public void Drained(ConnectionRef connection)
@@ -166,8 +185,7 @@ internal sealed class ConnectionLifecycle(RoomShard shard)
         _room.Metrics.Closed(reason);
         state.NoResume = true;
         shard.Output.GoAway(connection, reason, null, window, addresses);
-        state = ref shard.Connections.Find(connection);
-        if (!Unsafe.IsNullRef(ref state))
+        if (state.Phase != ConnectionPhase.Closing)
             BeginClose(ref state, connection, CloseCause.Requested, linger: true);
     }
 

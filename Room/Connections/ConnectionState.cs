@@ -46,6 +46,8 @@ internal struct ConnectionState
     public bool NoResume;
     /// <summary>Messages were held back because output waits; they go on when it has left.</summary>
     public bool Blocked;
+    /// <summary>In the list of those that a tick looks at.</summary>
+    public bool BlockListed;
     public ClientRef Client;
     /// <summary>Accept, or the last whole frame; shard milliseconds.</summary>
     public long LastFrameAt;

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Runtime.CompilerServices;
 using PushSystem.Protocol;
+using PushSystem.Room.Sessions;
 using PushSystem.Transport;
 
 namespace PushSystem.Room.Connections;
@@ -61,7 +62,10 @@ internal sealed class NativeProtocol(RoomShard shard)
                     return false;
                 }
                 if (!Handle(connection, ref state, frame))
+                {
+                    state.FrameTokens++; // It is read again.
                     return false;
+                }
                 input = rest;
                 shard.Lifecycle.Renew(connection);
                 return true;

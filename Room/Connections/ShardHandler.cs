@@ -26,6 +26,7 @@ internal sealed class ShardHandler(RoomShard shard) : IConnectionHandler
 
     public void Tick(long now)
     {
+        shard.Lifecycle.Tick();
         shard.Acks.Tick(now);
         shard.Pulls.Tick(now);
         shard.Fanouts.Tick();

@@ -16,7 +16,7 @@ internal sealed class BroadcastCache(RoomContext room)
     private readonly Lock _lock = new();
     private readonly Dictionary<Place, Item> _items = [];
     private readonly Queue<(Place Place, long Id)> _order = new();
-    private readonly Dictionary<Place, Task<ReadReply>> _reads = [];
+    private readonly Dictionary<Place, TaskCompletionSource<ReadReply>> _reads = [];
     private long _bytes;
     private long _lastId;
     private long _version;
@@ -35,19 +35,22 @@ internal sealed class BroadcastCache(RoomContext room)
     public async ValueTask<ReadReply> ReadAsync(string app, uint epoch, long fromSeq, int maxMessages, int maxBytes)
     {
         var place = new Place(app, epoch, fromSeq);
-        Task<ReadReply>? read;
+        TaskCompletionSource<ReadReply>? shared;
+        var version = 0L;
+        var first = false;
         lock (_lock)
         {
             if (TryServe(place, maxMessages, maxBytes) is { } served)
                 return served;
-            if (!_reads.TryGetValue(place, out read))
+            if (!_reads.TryGetValue(place, out shared))
             {
-                read = ReadLogAsync(place, _version);
-                if (!read.IsCompleted)
-                    _reads.Add(place, read);
+                first = true;
+                version = _version;
+                shared = new TaskCompletionSource<ReadReply>(TaskCreationOptions.RunContinuationsAsynchronously);
+                _reads.Add(place, shared);
             }
         }
-        return Trim(await read, maxMessages, maxBytes);
+        return Trim(first ? await ReadLogAsync(place, version, shared) : await shared.Task, maxMessages, maxBytes);
     }
 
     /// <summary>Adds one that is being fanned out.</summary>
@@ -64,8 +67,7 @@ internal sealed class BroadcastCache(RoomContext room)
         {
             // A read that is under way may bring the old state: it is not kept, and nobody joins it any more.
             _version++;
-            foreach (var place in _reads.Keys.Where(place => place.App == app).ToList())
-                _reads.Remove(place);
+            _reads.Clear();
             foreach (var (place, item) in _items)
             {
                 if (place.App == app && place.Epoch == epoch && item.Entry.Seq >= fromSeq)
@@ -74,27 +76,31 @@ internal sealed class BroadcastCache(RoomContext room)
         }
     }
 
-    private async Task<ReadReply> ReadLogAsync(Place place, long version)
+    private async Task<ReadReply> ReadLogAsync(Place place, long version, TaskCompletionSource<ReadReply> shared)
     {
-        // The caller holds the lock: the call itself must not run under it.
-        await Task.Yield();
         try
         {
             var reply = await room.Services.Broadcasts.ReadAsync(place.App, place.Epoch, place.Seq, ReadMessages, ReadBytes, room.Stopping);
             lock (_lock)
             {
+                if (version == _version)
+                    _reads.Remove(place);
                 if (version == _version && reply.Epoch == place.Epoch)
                     AddAll(place, reply.Entries);
             }
+            shared.SetResult(reply);
             return reply;
         }
-        finally
+        catch (Exception exception)
         {
             lock (_lock)
             {
                 if (version == _version)
                     _reads.Remove(place);
             }
+            shared.SetException(exception);
+            _ = shared.Task.Exception; // Seen here, should nobody have joined.
+            throw;
         }
     }
 

@@ -89,12 +89,8 @@ internal sealed class Deliverer(RoomShard shard)
             shard.Lifecycle.ExpectAck(shard.Clients[session.Client].Connection);
     }
 
-    /// <summary>Output was full: the stream goes on when it has drained.</summary>
-    public void Hold(int slot, StreamKind kind)
-    {
-        if (!shard.Lifecycle.Block(shard.Clients[shard.Sessions[slot].Client].Connection))
-            shard.Pulls.RetryLater(slot, kind);
-    }
+    /// <summary>Output was full: the session's streams go on when it has drained.</summary>
+    public void Hold(int slot) => shard.Lifecycle.Block(shard.Clients[shard.Sessions[slot].Client].Connection);
 
     /// <summary>
     /// A cumulative ACK. False: of an app index or a message that was never given. One of another epoch, or of a binding that has
@@ -220,7 +216,7 @@ internal sealed class Deliverer(RoomShard shard)
                 break;
             case SendStatus.Full:
                 stream.Dirty = true;
-                Hold(slot, kind);
+                Hold(slot);
                 break;
         }
     }
@@ -301,7 +297,7 @@ internal sealed class Deliverer(RoomShard shard)
             case SendStatus.Full:
                 ref var stream = ref StreamOf(ref session, kind);
                 stream.Top = Math.Max(stream.Top, entry.Seq);
-                Hold(slot, kind);
+                Hold(slot);
                 return false;
             default:
                 Note(ref StreamOf(ref session, kind), StreamOf(ref session, kind).Epoch, entry.Seq);
@@ -321,7 +317,7 @@ internal sealed class Deliverer(RoomShard shard)
                 stream.Skip(upTo);
                 return true;
             case SendStatus.Full:
-                Hold(slot, kind);
+                Hold(slot);
                 return false;
             default:
                 return false;
@@ -337,7 +333,7 @@ internal sealed class Deliverer(RoomShard shard)
         if (shard.Output.Notify(connection, session.AppIndex, kind, stream.Epoch, stream.Top) != SendStatus.Full)
             return;
         stream.NoticeOwed = true;
-        Hold(slot, kind);
+        Hold(slot);
     }
 
     private DeliverOutcome DeliverTransient(in SessionState session, in ClientState client, in DeliverItem item)

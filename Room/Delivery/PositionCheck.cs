@@ -27,8 +27,13 @@ internal sealed class PositionCheck(RoomShard shard)
                 return;
             _nextRound = now + (long)shard.Options.PositionCheckInterval.TotalMilliseconds;
             _cursor = 0;
-            foreach (var app in shard.Apps.Values)
-                _ = AskReleasedAsync(app);
+            foreach (var app in shard.Apps.Values.ToArray())
+            {
+                if (_room.Services.Apps.Find(app.Id) is { Enabled: true })
+                    _ = AskReleasedAsync(app);
+                else
+                    Expel(app, app.Count - 1);
+            }
         }
         Step();
     }
@@ -116,6 +121,19 @@ internal sealed class PositionCheck(RoomShard shard)
         }
         if (cursor >= 0)
             shard.Post(static next => next.Check.Walk(next.App, next.Cursor), (Check: this, App: app, Cursor: cursor));
+    }
+
+    // The app was disabled or is gone: its sessions end, the connections may have others. Those on the move are met next time.
+    private void Expel(ShardApp app, int cursor)
+    {
+        cursor = Math.Min(cursor, app.Count - 1);
+        for (var left = shard.Options.FanoutChunk; cursor >= 0 && left > 0; cursor--, left--)
+        {
+            if (shard.Clients[shard.Sessions[app[cursor]].Client].Phase is ClientPhase.Attached or ClientPhase.Detached)
+                shard.Ender.End(app[cursor], SessionEnd.Kicked, ReasonCode.AppUnknown);
+        }
+        if (cursor >= 0)
+            shard.Post(static next => next.Check.Expel(next.App, next.Cursor), (Check: this, App: app, Cursor: cursor));
     }
 
     // One look is not enough: the message may be on its way here.

@@ -5,6 +5,9 @@ using PushSystem.Room.Sessions;
 
 namespace PushSystem.Room.Delivery;
 
+/// <summary>The right to move one stream on, until the stream is rewound or closed.</summary>
+internal readonly record struct PullTicket(int Slot, uint Generation, StreamKind Kind, uint PullId);
+
 /// <summary>
 /// Reads ranges of streams from the stores, a bounded number at a time; a stream has at most one read under way, waiting for its
 /// turn or waiting for a store that was away. Owned by its shard, used on its turn; nothing needs disposal.
@@ -12,8 +15,8 @@ namespace PushSystem.Room.Delivery;
 internal sealed class PullScheduler(RoomShard shard)
 {
     private readonly RoomContext _room = shard.Room;
-    private readonly Queue<Ticket> _waiting = new();
-    private readonly Queue<(long Due, Ticket Ticket)> _retries = new();
+    private readonly Queue<PullTicket> _waiting = new();
+    private readonly Queue<(long Due, PullTicket Ticket)> _retries = new();
 
     /// <summary>Reads under way.</summary>
     public int Active { get; private set; }
@@ -30,9 +33,6 @@ internal sealed class PullScheduler(RoomShard shard)
             _waiting.Enqueue(ticket);
     }
 
-    /// <summary>The stream cannot go on now and nothing will say when it can.</summary>
-    public void RetryLater(int slot, StreamKind kind) => Postpone(Claim(slot, kind));
-
     public void Tick(long now)
     {
         while (_retries.TryPeek(out var retry) && retry.Due <= now)
@@ -45,17 +45,18 @@ internal sealed class PullScheduler(RoomShard shard)
         }
     }
 
-    private Ticket Claim(int slot, StreamKind kind)
+    /// <summary>Nothing else is read or sent for the stream until the holder of the ticket ends it.</summary>
+    public PullTicket Claim(int slot, StreamKind kind)
     {
         ref var stream = ref Deliverer.StreamOf(ref shard.Sessions[slot], kind);
         stream.Pulling = true;
-        return new Ticket(slot, shard.Sessions.GenerationOf(slot), kind, ++stream.PullId);
+        return new PullTicket(slot, shard.Sessions.GenerationOf(slot), kind, ++stream.PullId);
     }
 
-    private void Postpone(Ticket ticket) =>
+    private void Postpone(PullTicket ticket) =>
         _retries.Enqueue((shard.Now + (long)shard.Options.StoreRetryDelay.TotalMilliseconds, ticket));
 
-    private void Issue(Ticket ticket)
+    private void Issue(PullTicket ticket)
     {
         ref var session = ref shard.Sessions[ticket.Slot];
         ref var stream = ref Deliverer.StreamOf(ref session, ticket.Kind);
@@ -100,8 +101,8 @@ internal sealed class PullScheduler(RoomShard shard)
         }
     }
 
-    // A stream that was rewound, moved or closed has a new pull id, or its session a new generation.
-    private bool IsCurrent(Ticket ticket)
+    /// <summary>A stream that was rewound, moved or closed since has a new pull id, or its session a new generation.</summary>
+    public bool IsCurrent(PullTicket ticket)
     {
         ref var session = ref shard.Sessions.Find(ticket.Slot, ticket.Generation);
         if (Unsafe.IsNullRef(ref session))
@@ -110,12 +111,10 @@ internal sealed class PullScheduler(RoomShard shard)
         return stream.Pulling && stream.PullId == ticket.PullId && shard.Clients[session.Client].Phase == ClientPhase.Attached;
     }
 
-    private readonly record struct Ticket(int Slot, uint Generation, StreamKind Kind, uint PullId);
-
-    private sealed class Pull(RoomShard shard, Ticket ticket, long topAtStart, ReadRequest request)
+    private sealed class Pull(RoomShard shard, PullTicket ticket, long topAtStart, ReadRequest request)
     {
         public RoomShard Shard { get; } = shard;
-        public Ticket Ticket { get; } = ticket;
+        public PullTicket Ticket { get; } = ticket;
         public long TopAtStart { get; } = topAtStart;
         public ReadRequest Request { get; } = request;
         public ReadReply? Reply { get; set; }

@@ -168,7 +168,7 @@ internal sealed class ShardFanouts(RoomShard shard)
             }
             stream.Top = Math.Max(stream.Top, fanout.Seq);
             if (status == SendStatus.Full)
-                shard.Deliverer.Hold(slot, StreamKind.Broadcast);
+                shard.Deliverer.Hold(slot);
             return true;
         }
         shard.Deliverer.Offer(slot, StreamKind.Broadcast, fanout.Epoch, fanout.Seq);

@@ -151,7 +151,7 @@ internal sealed class Binder(RoomShard shard)
     {
         var asked = operation.Asked;
         var open = new List<BindItem>(asked.Count);
-        var announced = new List<(UserKey, long)>(asked.Count);
+        var announced = new List<(UserKey, long, SessionRef)>(asked.Count);
         var previous = new List<SessionEntry>();
         for (var i = 0; i < asked.Count; i++)
         {
@@ -163,7 +163,7 @@ internal sealed class Binder(RoomShard shard)
                 Undo(operation, item, ReasonCode.BindUnavailable, registered: operation.Failed);
                 continue;
             }
-            announced.Add((item.Entry!.Key, reply.Generation));
+            announced.Add((item.Entry!.Key, reply.Generation, new SessionRef(shard.Index, item.Slot, item.Generation)));
             if (reply.Previous is { } replaced)
                 previous.Add(replaced);
             if (!alive)
@@ -269,12 +269,12 @@ internal sealed class Binder(RoomShard shard)
         foreach (var item in operation.Items)
         {
             if (item.Code == ReasonCode.Ok && shard.Sessions.IsLive(item.Slot, item.Generation))
-                Start(operation, item);
+                Start(item);
         }
         shard.Ender.CallDone(operation.Client);
     }
 
-    private void Start(BindOperation operation, BindItem item)
+    private void Start(BindItem item)
     {
         ref var session = ref shard.Sessions[item.Slot];
         if (!item.Repeated)
@@ -286,7 +286,6 @@ internal sealed class Binder(RoomShard shard)
             _room.Presence.Report(session.Key, online: true, session.RegistryGeneration, item.Entry!.Device);
         }
         shard.Deliverer.PumpSession(item.Slot);
-        _ = operation;
     }
 
     private void Repeat(BindItem item)

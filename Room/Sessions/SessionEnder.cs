@@ -115,9 +115,18 @@ internal sealed class SessionEnder(RoomShard shard)
         for (var slot = client.FirstSession; slot >= 0; slot = shard.Sessions[slot].NextOfClient)
         {
             ref var session = ref shard.Sessions[slot];
-            session.DetachedHead = session.Mailbox.Head;
-            session.Mailbox.Clear(shard.Rings);
-            session.Broadcast.Clear(shard.Rings);
+            if (session.Mailbox.InFlight > 0)
+                session.DetachedHead = session.Mailbox.Head;
+            if (session.Pull)
+            {
+                session.Mailbox.Clear(shard.Rings);
+                session.Broadcast.Clear(shard.Rings);
+            }
+            else
+            {
+                session.Mailbox.Rewind(shard.Rings);
+                session.Broadcast.Rewind(shard.Rings);
+            }
         }
         Detached++;
         _room.Metrics.AddDetached(1);

@@ -21,8 +21,6 @@ internal enum SessionEnd : byte
     Replaced,
     GraceOver,
     Drained,
-    BindFailed,
-    Moved,
 }
 
 /// <summary>One bound (app, user). A cell of a shard's <see cref="SlotTable{T}"/>.</summary>

@@ -59,11 +59,16 @@ internal sealed class Takeover(RoomShard shard)
     }
 
     /// <summary>The registry has put these sessions in: older ones here and in other rooms give way.</summary>
-    public void Announce(IReadOnlyList<(UserKey Key, long Generation)> registered, IReadOnlyList<SessionEntry> previous)
+    public void Announce(IReadOnlyList<(UserKey Key, long Generation, SessionRef Session)> registered, IReadOnlyList<SessionEntry> previous)
     {
-        if (registered.Count == 0)
-            return;
-        new SupersedeBatch(shard.Room, registered).Start();
+        var contested = new List<(UserKey, long)>();
+        foreach (var (key, generation, session) in registered)
+        {
+            if (shard.Room.Index.TryFind(key, out var first, out var others) && (others is not null || first != session))
+                contested.Add((key, generation));
+        }
+        if (contested.Count > 0)
+            new SupersedeBatch(shard.Room, contested).Start();
         foreach (var entry in previous)
         {
             if (entry.Room != shard.Room.Identity.NodeId && shard.Room.Services.Rooms?.Find(entry.Room, entry.Incarnation) is { } other)

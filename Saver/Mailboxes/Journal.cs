@@ -126,7 +126,7 @@ internal sealed class Journal(SaverOptions options, SaverMetrics metrics)
         foreach (var message in _moving)
         {
             var mailbox = message.Mailbox;
-            writer.Expire(batch, mailbox);
+            writer.Settle(batch, mailbox);
             if (IsDead(message))
                 continue;
             MailboxRows.InsertWaiting(batch.Connection, mailbox.Working.Id, message);

@@ -26,8 +26,10 @@ internal sealed class Mailbox(UserKey key, AppState app) : IVersioned
     private long _cursor = -1;
     private long _attemptSeq;
     private int _attempts;
-    private bool _expiryNoted;
+    private long _expiryAt;
+    private long _expiryBehind;
     private bool _noted;
+    private bool _committing;
 
     public UserKey Key => key;
     public AppState App => app;
@@ -139,7 +141,7 @@ internal sealed class Mailbox(UserKey key, AppState app) : IVersioned
     public long CursorLocked(MailboxState state) => Math.Max(state.Cursor, _cursor);
 
     /// <summary>True when clients told something that is not committed. The caller holds the gate.</summary>
-    public bool HasNotesLocked => _noted;
+    public bool HasNotesLocked => _noted || _committing;
 
     /// <summary>The caller holds the gate and has checked that it is not evicted and that seq is within the stream.</summary>
     public void NoteAckLocked(uint epoch, long seq, long now)
@@ -165,8 +167,11 @@ internal sealed class Mailbox(UserKey key, AppState app) : IVersioned
     /// <summary>Deliveries of this head so far. The caller holds the gate.</summary>
     public int AttemptsLocked(long head) => _attemptSeq == head ? _attempts : 0;
 
-    /// <summary>Expired messages were seen; the next flush removes them. The caller holds the gate.</summary>
-    public void NoteExpiryLocked() => _expiryNoted = true;
+    /// <summary>
+    /// Expired messages were seen; the next flush removes them, but none that was acknowledged before or that expires later. The
+    /// caller holds the gate.
+    /// </summary>
+    public void NoteExpiryLocked(MailboxState state, long now) => (_expiryAt, _expiryBehind) = (now, AckedLocked(state));
 
     /// <summary>True when the mailbox was not waiting to be flushed before. The caller holds the gate.</summary>
     public bool MarkNotedLocked()
@@ -184,11 +189,19 @@ internal sealed class Mailbox(UserKey key, AppState app) : IVersioned
     {
         lock (Gate)
         {
-            var notes = new MailboxNotes(_noted, _ackEpoch, _ackSeq, _ackAt, _cursor, _expiryNoted);
+            var notes = new MailboxNotes(_noted, _ackEpoch, _ackSeq, _ackAt, _cursor, _expiryAt, _expiryBehind);
+            _committing |= _noted;
             _noted = false;
-            _expiryNoted = false;
+            _expiryAt = 0;
             return notes;
         }
+    }
+
+    /// <summary>What was taken is committed, or is noted again after a rollback.</summary>
+    public void NotesSettled()
+    {
+        lock (Gate)
+            _committing = false;
     }
 
     /// <summary>The attempts as they are to be stored.</summary>
@@ -237,5 +250,5 @@ internal sealed class Mailbox(UserKey key, AppState app) : IVersioned
     }
 }
 
-/// <summary>What clients told about a mailbox since the last commit.</summary>
-internal readonly record struct MailboxNotes(bool Any, uint AckEpoch, long AckSeq, long AckAt, long Cursor, bool Expiry);
+/// <summary>What clients told about a mailbox since the last commit. ExpiryAt 0 = no expired messages were seen.</summary>
+internal readonly record struct MailboxNotes(bool Any, uint AckEpoch, long AckSeq, long AckAt, long Cursor, long ExpiryAt, long ExpiryBehind);

@@ -117,7 +117,7 @@ internal sealed class MailboxOpener(MailboxTable table, ILogger logger)
                 return OpenOutcome.Done;
             position = seq;
             reason = ResetReasons.Stronger(reason, ResetReason.Expired);
-            mailbox.NoteExpiryLocked();
+            mailbox.NoteExpiryLocked(state, now);
             noted = true;
         }
     }

@@ -83,7 +83,7 @@ internal sealed class MailboxReader(MailboxTable table, SaverMetrics metrics, IL
     {
         if (read.SawExpired && !mailbox.IsEvictedLocked)
         {
-            mailbox.NoteExpiryLocked();
+            mailbox.NoteExpiryLocked(state, read.Now);
             if (mailbox.MarkNotedLocked())
                 table.AddNoted(mailbox);
         }
@@ -97,6 +97,7 @@ internal sealed class MailboxReader(MailboxTable table, SaverMetrics metrics, IL
         public long Next { get; private set; } = Math.Max(1, request.FromSeq);
         public bool IsFull { get; private set; }
         public bool SawExpired { get; private set; }
+        public long Now => now;
 
         public void SkipTo(long seq, ResetReason reason)
         {

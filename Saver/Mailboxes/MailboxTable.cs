@@ -108,7 +108,7 @@ internal sealed class MailboxTable(SaverOptions options)
             {
                 if (mailbox.IsEvictedLocked)
                     continue;
-                mailbox.NoteExpiryLocked();
+                mailbox.NoteExpiryLocked(state, now);
                 if (mailbox.MarkNotedLocked())
                     AddNoted(mailbox);
                 found++;

@@ -123,11 +123,17 @@ internal sealed class MailboxWriter(
         _parked++;
     }
 
-    /// <summary>Removes what expired; cheap when nothing can have.</summary>
-    public void Expire(WriteBatch batch, Mailbox mailbox)
+    /// <summary>Applies what clients told and removes what expired; cheap when there is neither.</summary>
+    public void Settle(WriteBatch batch, Mailbox mailbox)
+    {
+        ApplyNotes(batch, mailbox);
+        Expire(batch, mailbox, mailbox.Working.Acked, batch.Now);
+    }
+
+    private void Expire(WriteBatch batch, Mailbox mailbox, long behind, long asOf)
     {
         var state = mailbox.Working;
-        if (state.Count == 0 || batch.Now < state.EarliestExpiry)
+        if (state.Count == 0 || asOf < state.EarliestExpiry)
             return;
         var earliest = long.MaxValue;
         var expired = new List<(long Seq, int Size, bool InTable)>();
@@ -137,7 +143,7 @@ internal sealed class MailboxWriter(
                 batch.Connection.Use(MailboxRows.SelectMessageHeads), state.Id, state.Acked + 1, state.TableTop);
             while (rows.Step())
             {
-                if (rows.Long(1) <= batch.Now)
+                if (rows.Long(1) <= asOf && MessageId.SeqOf(rows.Long(0)) > behind)
                     expired.Add((MessageId.SeqOf(rows.Long(0)), rows.Int(2), true));
                 else
                     earliest = Math.Min(earliest, rows.Long(1));
@@ -145,7 +151,7 @@ internal sealed class MailboxWriter(
         }
         foreach (var message in mailbox.RecentFrom(state.Acked + 1))
         {
-            if (message.IsExpired(batch.Now))
+            if (message.IsExpired(asOf) && message.Seq > behind)
                 expired.Add((message.Seq, message.Payload.Length, false));
             else
                 earliest = Math.Min(earliest, message.ExpiresAt);
@@ -188,6 +194,8 @@ internal sealed class MailboxWriter(
     public void Committed()
     {
         _changed.Clear();
+        foreach (var mailbox in _noted)
+            mailbox.NotesSettled();
         _noted.Clear();
         metrics.Appended.Add(_appended);
         metrics.Acked.Add(_acked);
@@ -209,6 +217,7 @@ internal sealed class MailboxWriter(
                 if (mailbox.MarkNotedLocked())
                     table.AddNoted(mailbox);
             }
+            mailbox.NotesSettled();
         }
         _noted.Clear();
         _appended = _acked = _overflowed = _expired = _parked = 0;
@@ -234,7 +243,7 @@ internal sealed class MailboxWriter(
         if (IsOver(mailbox.Working, limits))
         {
             // What is dead anyway goes first.
-            Expire(batch, mailbox);
+            Expire(batch, mailbox, mailbox.Working.Acked, batch.Now);
             while (IsOver(mailbox.Working, limits))
                 DropOldest(batch, mailbox);
         }
@@ -291,8 +300,8 @@ internal sealed class MailboxWriter(
         if (!notes.Any)
             return;
         _noted.Add(mailbox);
-        if (notes.Expiry)
-            Expire(batch, mailbox);
+        if (notes.ExpiryAt != 0)
+            Expire(batch, mailbox, notes.ExpiryBehind, notes.ExpiryAt);
         var state = mailbox.Working;
         if (notes.AckEpoch == state.Epoch && notes.AckSeq > state.Acked)
             Acknowledge(batch, mailbox, Math.Min(notes.AckSeq, state.Top), notes.AckAt);

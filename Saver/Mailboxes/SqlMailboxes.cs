@@ -139,7 +139,7 @@ internal sealed class SqlMailboxes(
         return await writer.RunAsync(KeyOverhead, batch =>
         {
             var mailbox = mailboxWriter.Take(batch, key);
-            mailboxWriter.Expire(batch, mailbox);
+            mailboxWriter.Settle(batch, mailbox);
             if (mailbox.Working.Epoch == epoch && MailboxWriter.Head(batch, mailbox.Working, mailbox) == seq)
                 mailboxWriter.Park(batch, mailbox, seq);
             return opener.Position(batch, mailbox);
@@ -209,9 +209,9 @@ internal sealed class SqlMailboxes(
         bool waits;
         lock (mailbox.Gate)
         {
-            if (mailbox.Committed!.Count > 0 && mailbox.Committed.EarliestExpiry <= Now && !mailbox.IsEvictedLocked)
+            if (mailbox.Committed is { Count: > 0 } state && state.EarliestExpiry <= Now && !mailbox.IsEvictedLocked)
             {
-                mailbox.NoteExpiryLocked();
+                mailbox.NoteExpiryLocked(state, Now);
                 if (mailbox.MarkNotedLocked())
                     table.AddNoted(mailbox);
             }
@@ -240,7 +240,7 @@ internal sealed class SqlMailboxes(
                     mailboxWriter.BeginEpoch(batch, mailbox, request.Mailbox.Seq);
                     break;
                 case OpenOutcome.Park:
-                    mailboxWriter.Expire(batch, mailbox);
+                    mailboxWriter.Settle(batch, mailbox);
                     mailboxWriter.Park(batch, mailbox, opener.Position(batch, mailbox).Seq + 1);
                     break;
                 default:

@@ -17,6 +17,12 @@ internal sealed class RawStatement(RawConnection connection, sqlite3_stmt statem
 
     public RawStatement Bind(int index, string value)
     {
+        if (value.Length == 0)
+        {
+            // An empty span would be bound as NULL.
+            connection.Check(raw.sqlite3_bind_text(statement, index, value));
+            return this;
+        }
         var bytes = Encoding.UTF8.GetMaxByteCount(value.Length) <= 512 ? stackalloc byte[512] : new byte[Encoding.UTF8.GetByteCount(value)];
         connection.Check(raw.sqlite3_bind_text(statement, index, bytes[..Encoding.UTF8.GetBytes(value, bytes)]));
         return this;
@@ -24,7 +30,6 @@ internal sealed class RawStatement(RawConnection connection, sqlite3_stmt statem
 
     public RawStatement Bind(int index, ReadOnlySpan<byte> value)
     {
-        // An empty span would be bound as NULL.
         connection.Check(value.IsEmpty
             ? raw.sqlite3_bind_zeroblob(statement, index, 0)
             : raw.sqlite3_bind_blob(statement, index, value));

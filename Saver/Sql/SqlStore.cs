@@ -6,8 +6,9 @@ using PushSystem.Saver.Events;
 using PushSystem.Saver.Facts;
 using PushSystem.Saver.Idempotency;
 using PushSystem.Saver.Mailboxes;
+using PushSystem.Saver.Sql;
 
-namespace PushSystem.Saver.Sql;
+namespace PushSystem.Saver;
 
 /// <summary>
 /// The message store in one SQLite database: owns the data folder, the writing thread, the readers and the background work.
@@ -26,6 +27,8 @@ public sealed class SqlStore : IAsyncDisposable
     private readonly SaverMetrics _metrics;
     private readonly ILogger _logger;
     private readonly ITimer _flushTimer;
+    private readonly MailboxTable _table;
+    private readonly Journal _journal;
     private int _disposed;
 
     private SqlStore(
@@ -47,6 +50,7 @@ public sealed class SqlStore : IAsyncDisposable
         var mailboxWriter = new MailboxWriter(apps, table, journal, counters, metrics, logger, meta.FirstEpoch);
         var state = new StoreState(apps, table, journal, mailboxWriter, counters, meta.FirstEpoch);
         state.Reload(connection);
+        (_table, _journal) = (table, journal);
         RecentMessages = journal.Count;
 
         _checkpointer = new Checkpointer(OpenCheckpointer, options, metrics, logger);
@@ -108,19 +112,29 @@ public sealed class SqlStore : IAsyncDisposable
 
     internal Sweeper Sweeper => _sweeper;
 
+    internal int CachedMailboxes => _table.Count;
+
+    internal long JournalBytes => _journal.Bytes;
+
     private int RecentMessages { get; }
 
     /// <summary>
-    /// Opens the database in the options' folder, creating both when missing. Blocks while it reads. Throws <see cref="IOException"/>
-    /// when another process has the folder, <see cref="InvalidDataException"/> when a newer program wrote it,
+    /// Opens the database in the options' folder, creating both when missing. Throws <see cref="IOException"/> when another process has the folder, <see cref="InvalidDataException"/> when a newer program wrote it,
     /// <see cref="ArgumentException"/> for a bad option and <see cref="StoreUnavailableException"/> when SQLite cannot open it.
     /// </summary>
-    public static SqlStore Open(SaverOptions options, TimeProvider clock, ILogger logger)
+    public static Task<SqlStore> OpenAsync(
+        SaverOptions options, TimeProvider clock, ILoggerFactory loggers, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(clock);
-        ArgumentNullException.ThrowIfNull(logger);
+        ArgumentNullException.ThrowIfNull(loggers);
         options.Validate();
+        // Reading the journal takes up to a second and SQLite has no asynchronous calls.
+        return Task.Run(() => Open(options, clock, loggers.CreateLogger<SqlStore>()), cancellationToken);
+    }
+
+    private static SqlStore Open(SaverOptions options, TimeProvider clock, ILogger logger)
+    {
         var folder = DataFolder.Take(options.DataFolder);
         var metrics = new SaverMetrics();
         RawConnection? connection = null;

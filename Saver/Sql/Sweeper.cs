@@ -114,7 +114,7 @@ internal sealed class Sweeper : IAsyncDisposable
         foreach (var id in mailboxes)
         {
             if (KeyOf(batch.Connection, id) is { } key)
-                _mailboxes.Expire(batch, _mailboxes.Take(batch, key));
+                _mailboxes.Settle(batch, _mailboxes.Take(batch, key));
         }
         return found;
     }

@@ -35,7 +35,7 @@ public interface ITransportShard
     /// <summary>Open connections now. Any thread.</summary>
     int ConnectionCount { get; }
 
-    /// <summary>Milliseconds of the shard's monotonic clock, taken once per turn.</summary>
+    /// <summary>Milliseconds of the shard's monotonic clock, taken once per turn and at every tick.</summary>
     long Now { get; }
 
     /// <summary>
@@ -71,7 +71,9 @@ public interface ITransportShard
 
     /// <summary>
     /// Ends the connection: at once, or after the output has left (at most <paramref name="lingerMilliseconds"/>).
-    /// <see cref="IConnectionHandler.Closed"/> follows exactly once; nothing else is called for it from now on.
+    /// <see cref="IConnectionHandler.Closed"/> follows exactly once, after the handler's present call has returned; nothing else
+    /// is called for it from now on. At once means that this turn's output gets one write and what is left then is dropped; the
+    /// peer sees an orderly end only if nothing was dropped, otherwise a reset.
     /// </summary>
     void Close(ConnectionRef connection, CloseCause cause, int lingerMilliseconds = 0);
 

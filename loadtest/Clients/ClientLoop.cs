@@ -49,6 +49,17 @@ internal sealed partial class ClientLoop : IDisposable
     /// <summary>The error that ended the loop, if one did: a fault in the harness.</summary>
     public Exception? Fault { get; private set; }
 
+    /// <summary>Ticks waited and passed so far.</summary>
+    public (long Idle, long Elapsed) Times => (Volatile.Read(ref Stats.Idle), Volatile.Read(ref Stats.Elapsed));
+
+    /// <summary>Share of the time since then in which the loop had work.</summary>
+    public double BusyPercentSince((long Idle, long Elapsed) then)
+    {
+        var now = Times;
+        var elapsed = now.Elapsed - then.Elapsed;
+        return elapsed <= 0 ? 0 : Math.Clamp(100 - (100.0 * (now.Idle - then.Idle) / elapsed), 0, 100);
+    }
+
     /// <summary>Runs an action on the loop's thread within some milliseconds.</summary>
     public void Post(Action action) => _posted.Enqueue(action);
 
@@ -89,12 +100,17 @@ internal sealed partial class ClientLoop : IDisposable
     {
         Span<PollEvent> events = stackalloc PollEvent[512];
         Action<VirtualClient> due = Due;
+        var started = _time.GetTimestamp();
         while (!_stopping)
         {
             while (_posted.TryDequeue(out var action))
                 action();
             var wait = _acks.TryPeek(out var first) ? Math.Clamp(first.Due - _now, 0, LongestWaitMilliseconds) : LongestWaitMilliseconds;
+            var before = _time.GetTimestamp();
             var count = _poller.Wait(events, (int)wait);
+            var after = _time.GetTimestamp();
+            Stats.Idle += after - before;
+            Stats.Elapsed = after - started;
             _now = Milliseconds();
             foreach (var item in events[..count])
             {

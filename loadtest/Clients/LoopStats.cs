@@ -20,6 +20,8 @@ internal sealed class LoopStats
     public long Pongs;
     /// <summary>Kicked, replaced or refused for good: such a client does not return.</summary>
     public long Ended;
+    /// <summary>Timestamp ticks that the loop waited for something to do, and those that have passed.</summary>
+    public long Idle, Elapsed;
 
     private readonly Dictionary<string, long> _reasons = new(StringComparer.Ordinal);
 

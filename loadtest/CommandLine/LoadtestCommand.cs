@@ -34,7 +34,7 @@ internal static class LoadtestCommand
     {
         var hold = SharedOptions.Seconds("--hold", "Seconds that the connections are held.", 10, 0, 86_400);
         var command = new Command("connect", "Brings clients online, holds them with heartbeats and counts who is lost.") { hold };
-        return Finish(command, console, (result, _) => new ConnectScenario(new ConnectSettings(TimeSpan.FromSeconds(result.GetValue(hold)))));
+        return Finish(command, console, (result, _) => new ConnectScenario(new ConnectSettings(TimeSpan.FromSeconds(result.GetValue(hold)))), sends: false);
     }
 
     private static Command Unicast(IAnsiConsole console)
@@ -70,12 +70,18 @@ internal static class LoadtestCommand
             result.GetValue(broadcasts), result.GetValue(rate), result.GetValue(throttle), result.GetValue(size)), NewRun(), TimeProvider.System));
     }
 
-    private static Command Finish(Command command, IAnsiConsole console, Func<ParseResult, CommonSettings, IScenario> scenario)
+    private static Command Finish(Command command, IAnsiConsole console, Func<ParseResult, CommonSettings, IScenario> scenario, bool sends = true)
     {
         var shared = new SharedOptions();
         shared.AddTo(command);
         command.SetAction(async (result, cancellationToken) =>
         {
+            if (shared.Check(result, sends) is { Count: > 0 } errors)
+            {
+                foreach (var error in errors)
+                    await result.InvocationConfiguration.Error.WriteLineAsync(error);
+                return BadArguments;
+            }
             var common = shared.Read(result);
             var report = await ScenarioRunner.RunAsync(scenario(result, common), common, console, TimeProvider.System, cancellationToken);
             ReportWriter.Print(console, report);

@@ -42,10 +42,9 @@ internal sealed class SharedOptions
         foreach (var option in (Option[])[_api, _apiKey, _app, _dispatcher, _room, _ticketKey, _clients, _ramp, _prefix, _offset, _loops,
             _heartbeat, _ackNow, _source, _loginTimeout, _timeout, _drain, _serverPid, _json, _plain])
             command.Options.Add(option);
-        command.Validators.Add(Validate);
     }
 
-    /// <summary>After validation.</summary>
+    /// <summary>After <see cref="Check"/> found nothing.</summary>
     public CommonSettings Read(ParseResult result)
     {
         var apiKey = result.GetValue(_apiKey)!;
@@ -110,18 +109,18 @@ internal sealed class SharedOptions
     private static string Describe<T>(string description, T least, T most) =>
         string.Create(CultureInfo.InvariantCulture, $"{description} ({least} to {most})");
 
-    private void Validate(CommandResult result)
+    /// <summary>What is wrong with values that were parsed well each for itself; empty when nothing is.</summary>
+    public IReadOnlyList<string> Check(ParseResult result, bool sends)
     {
-        if (result.Errors.Any() || result.Children.OfType<OptionResult>().Any(option => option.Errors.Any()))
-            return;
-        CheckUrl(result, _api);
-        CheckUrl(result, _dispatcher);
+        var errors = new List<string>();
+        CheckUrl(result, _api, errors);
+        CheckUrl(result, _dispatcher, errors);
         var apiKey = result.GetValue(_apiKey)!;
         var app = result.GetValue(_app) ?? AppOf(apiKey);
         if (app is null)
-            result.AddError("--app is needed: --api-key is missing or does not have the form pk_<app>_<43 characters>.");
+            errors.Add("--app is needed: --api-key is missing or does not have the form pk_<app>_<43 characters>.");
         else if (Encoding.UTF8.GetByteCount(app) is 0 or > ProtocolLimits.MaxAppBytes)
-            result.AddError($"--app: 1 to {ProtocolLimits.MaxAppBytes} bytes are allowed.");
+            errors.Add($"--app: 1 to {ProtocolLimits.MaxAppBytes} bytes are allowed.");
         if (result.GetValue(_ticketKey) is { } ticketKey)
         {
             try
@@ -130,27 +129,30 @@ internal sealed class SharedOptions
             }
             catch (FormatException exception)
             {
-                result.AddError($"--ticket-key: {exception.Message}");
+                errors.Add($"--ticket-key: {exception.Message}");
             }
         }
         else if (apiKey.Length == 0)
         {
-            result.AddError("--api-key or --ticket-key is needed: clients log in with tickets.");
+            errors.Add("--api-key or --ticket-key is needed: clients log in with tickets.");
         }
+        if (sends && apiKey.Length == 0)
+            errors.Add("--api-key is needed to send.");
         var prefix = result.GetValue(_prefix)!;
         if (prefix.Length is 0 or > 40 || !prefix.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.'))
-            result.AddError("--user-prefix: 1 to 40 of A-Z a-z 0-9 - _ . are allowed.");
+            errors.Add("--user-prefix: 1 to 40 of A-Z a-z 0-9 - _ . are allowed.");
         foreach (var item in (result.GetValue(_source) ?? "").Split(',', StringSplitOptions.RemoveEmptyEntries))
         {
             if (!IPAddress.TryParse(item, out _))
-                result.AddError($"--source: '{item}' is not an IP address.");
+                errors.Add($"--source: '{item}' is not an IP address.");
         }
+        return errors;
     }
 
-    private static void CheckUrl(CommandResult result, Option<string> option)
+    private static void CheckUrl(ParseResult result, Option<string> option, List<string> errors)
     {
         if (!Uri.TryCreate(result.GetValue(option), UriKind.Absolute, out var url) || (url.Scheme != "http" && url.Scheme != "https"))
-            result.AddError($"{option.Name}: '{result.GetValue(option)}' is not an http or https URL.");
+            errors.Add($"{option.Name}: '{result.GetValue(option)}' is not an http or https URL.");
     }
 
     /// <summary>The app inside "pk_app_secret"; the secret may contain '_', so it is cut off by its length.</summary>

@@ -87,7 +87,12 @@ internal static class ScenarioRunner
             await using (new LiveView(console, settings.Plain, Sampler(scenario, context), time))
             {
                 if (await ConnectAsync(context, cancellationToken))
+                {
+                    var before = fleet.Loops.Select(loop => loop.Times).ToArray();
                     await scenario.RunAsync(context, cancellationToken);
+                    // Close to 100 the latencies tell of the harness, not of the server.
+                    report.Add("client_loop_busy_percent", Math.Round(fleet.Loops.Zip(before, (loop, then) => loop.BusyPercentSince(then)).Max(), 1));
+                }
             }
             foreach (var fault in fleet.Loops.Select(loop => loop.Fault).OfType<Exception>())
                 report.Fail($"a client loop ended: {fault}");

@@ -44,7 +44,7 @@ public sealed class AddressPolicyTests
     public async Task With_the_option_a_webhook_on_loopback_gets_nothing_and_without_it_everything()
     {
         await using var receiver = await WebhookReceiver.StartAsync();
-        var rig = new Rig();
+        using var rig = new Rig();
         rig.Options.DenyPrivateNetworks = true;
         rig.Add(Rig.App, receiver.Url);
         await using (var denying = await rig.StartAsync())

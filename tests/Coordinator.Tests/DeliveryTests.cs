@@ -8,9 +8,11 @@ using Xunit;
 
 namespace PushSystem.Coordinator.Tests;
 
-public sealed class DeliveryTests
+public sealed class DeliveryTests : IDisposable
 {
     private readonly Rig _rig = new();
+
+    public void Dispose() => _rig.Dispose();
 
     [Fact]
     public async Task A_users_events_stay_in_order_through_failures_and_only_that_user_waits()
@@ -311,6 +313,24 @@ public sealed class DeliveryTests
         await coordinator.SubmitAsync(_rig.Message("ann", 3), CancellationToken.None);
         await _rig.AdvanceUntil(() => _rig.Events.Count == 0, "the rest");
         Assert.Equal(["ann:1", "ann:2", "ann:3"], receiver.Accepted);
+    }
+
+    [Fact]
+    public async Task After_an_error_of_its_own_the_delivery_starts_again_from_what_is_stored()
+    {
+        await using var receiver = await WebhookReceiver.StartAsync(request => request.Name == "bob:1" ? 500 : 200);
+        _rig.Add(Rig.App, receiver.Url);
+        await using var coordinator = await _rig.StartAsync();
+        await coordinator.SubmitAsync(_rig.Message("bob", 1), CancellationToken.None);
+        await Waiting.Until(() => !receiver.Answered.IsEmpty, "one user waits for a repetition");
+        _rig.Events.Surprise = new InvalidOperationException("not foreseen");
+        await coordinator.SubmitAsync(_rig.Message("ann", 1), CancellationToken.None);
+        await coordinator.SubmitAsync(_rig.Message("ann", 2), CancellationToken.None);
+        await Waiting.Until(() => !_rig.Errors.IsEmpty, "the error is logged");
+        await _rig.AdvanceUntil(() => _rig.Events.Count == 1, "the others' events");
+        Assert.Equal(["ann:1", "ann:2"], receiver.Accepted);
+        Assert.Contains("not foreseen", Assert.Single(_rig.Errors));
+        _rig.Errors.Clear();
     }
 
     [Fact]

@@ -4,10 +4,12 @@ using Xunit;
 
 namespace PushSystem.Coordinator.Tests;
 
-public sealed class KickTests
+public sealed class KickTests : IDisposable
 {
     private static readonly UserKey Ann = new(Rig.App, "ann");
     private readonly Rig _rig = new();
+
+    public void Dispose() => _rig.Dispose();
 
     [Fact]
     public async Task A_kick_reaches_the_live_room_with_reason_and_generation()

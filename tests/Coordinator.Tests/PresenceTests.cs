@@ -6,9 +6,11 @@ using Xunit;
 
 namespace PushSystem.Coordinator.Tests;
 
-public sealed class PresenceTests
+public sealed class PresenceTests : IDisposable
 {
     private readonly Rig _rig = new();
+
+    public void Dispose() => _rig.Dispose();
 
     [Fact]
     public async Task Coming_and_going_reach_the_webhook_in_order_with_upstream_messages()

@@ -1,14 +1,16 @@
+using System.Collections.Concurrent;
 using System.Text;
-using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Logging;
 using PushSystem.Contracts;
 using PushSystem.Coordinator.Tests.Fakes;
 using PushSystem.Protocol;
 using PushSystem.TestSupport;
+using Xunit;
 
 namespace PushSystem.Coordinator.Tests;
 
 /// <summary>The stores around a coordinator; they outlive it, so that a test can start another one on them.</summary>
-public sealed class Rig
+public sealed class Rig : ILoggerProvider, ILogger
 {
     public const string App = "shop";
 
@@ -38,7 +40,26 @@ public sealed class Rig
         return coordinator;
     }
 
-    public Coordinator New() => new(Events, Facts, Apps, Sessions, Sessions, Clock, NullLoggerFactory.Instance, Options);
+    public Coordinator New() => new(Events, Facts, Apps, Sessions, Sessions, Clock, LoggerFactory.Create(builder => builder.AddProvider(this)), Options);
+
+    /// <summary>What was logged as an error: a fault of ours, in every test but those that make one.</summary>
+    public ConcurrentQueue<string> Errors { get; } = new();
+
+    public ILogger CreateLogger(string categoryName) => this;
+
+    public bool IsEnabled(LogLevel logLevel) => logLevel >= LogLevel.Error;
+
+    public IDisposable? BeginScope<TState>(TState state)
+        where TState : notnull => null;
+
+    public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+    {
+        if (logLevel >= LogLevel.Error)
+            Errors.Enqueue($"{formatter(state, exception)} {exception}");
+    }
+
+    /// <summary>The end of a test.</summary>
+    public void Dispose() => Assert.Empty(Errors);
 
     public UpstreamMessage Message(string user, long id, string text = "hi", string app = App, string type = "chat", PayloadKind kind = PayloadKind.Text) =>
         new(new UserKey(app, user), "device-1", id, type, kind, Encoding.UTF8.GetBytes(text), Clock.GetUtcNow().ToUnixTimeMilliseconds());

@@ -9,9 +9,11 @@ using Xunit;
 
 namespace PushSystem.Coordinator.Tests;
 
-public sealed class UpstreamTests
+public sealed class UpstreamTests : IDisposable
 {
     private readonly Rig _rig = new();
+
+    public void Dispose() => _rig.Dispose();
 
     [Fact]
     public async Task A_message_reaches_the_webhook_with_its_fields_and_is_removed_from_the_queue()

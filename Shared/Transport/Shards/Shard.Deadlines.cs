@@ -68,14 +68,13 @@ internal sealed partial class Shard
 
         public void Run(Shard shard)
         {
+            // In this order: a tick that is skipped because this one is still claimed came before the clock is read.
+            Interlocked.Exchange(ref _claimed, 0);
+            shard._now = shard._core.Clock.Now;
             shard._metrics.TickRan(shard._now - shard._core.TickPosted);
             if (shard.Expire())
-            {
-                shard.Enqueue(this);
-                return;
-            }
-            Volatile.Write(ref _claimed, 0);
-            if (!shard._stopping)
+                shard.PostTick();
+            else if (!shard._stopping)
                 shard.CallTick();
         }
     }

@@ -9,6 +9,7 @@ internal sealed class Harness : IAsyncDisposable
 {
     public static readonly string TicketText = System.Buffers.Text.Base64Url.EncodeToString(new byte[] { 10, 20, 30 });
 
+    private static readonly TimeSpan StopTimeout = TimeSpan.FromSeconds(4);
     private readonly List<IAsyncDisposable> _owned = [];
 
     public Harness(Action<PushClientOptions>? configure = null, FakeRoom? room = null, ObservedClock? clock = null, Func<string, StoreFile>? openFile = null)
@@ -24,7 +25,7 @@ internal sealed class Harness : IAsyncDisposable
             TimeProvider = Clock,
             RandomSeed = 1,
             PingTimeout = TimeSpan.FromSeconds(9),
-            StopTimeout = TimeSpan.FromSeconds(4),
+            StopTimeout = StopTimeout,
         };
         configure?.Invoke(options);
         Client = new PushClient(options, openFile);
@@ -104,7 +105,12 @@ internal sealed class Harness : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        await Waiting.For(Client.DisposeAsync().AsTask(), "dispose of the client");
+        // A test that failed may leave a handler waiting; time passes for the stop, so that the test's own failure shows.
+        var dispose = Client.DisposeAsync().AsTask();
+        var waits = Clock.ArmedAsync(StopTimeout, "the stop's wait");
+        if (await Task.WhenAny(dispose, waits) == waits)
+            Clock.Advance(StopTimeout);
+        await Waiting.For(dispose, "dispose of the client");
         foreach (var owned in _owned)
             await owned.DisposeAsync();
     }

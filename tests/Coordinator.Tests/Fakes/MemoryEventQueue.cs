@@ -11,6 +11,8 @@ public sealed class MemoryEventQueue : IEventQueue
     private long _lastId;
 
     public bool Away { get; set; }
+    /// <summary>Thrown once by the next read: an error that nobody expects.</summary>
+    public Exception? Surprise { get; set; }
     public long Capacity { get; set; } = long.MaxValue;
     public int Reads { get; private set; }
     public int LargestReadBytes { get; private set; }
@@ -64,6 +66,11 @@ public sealed class MemoryEventQueue : IEventQueue
         lock (_lock)
         {
             Reads++;
+            if (Surprise is { } surprise)
+            {
+                Surprise = null;
+                throw surprise;
+            }
             var page = new List<QueuedEvent>();
             var bytes = 0;
             foreach (var item in _events.Values.Where(item => item.Key.App == app && item.Id > afterId))

@@ -105,7 +105,7 @@ internal sealed record VectorCodec(Opcode Opcode, Action<JsonNode, IBufferWriter
             body =>
             {
                 var m = AckMessage.Read(body);
-                return new JsonObject { ["app"] = m.AppIndex, ["stream"] = Name(m.Stream), ["epochTag"] = m.EpochTag, ["seq"] = m.Seq };
+                return new JsonObject { ["app"] = m.AppIndex, ["stream"] = Name(m.Stream), ["epochTag"] = (int)m.EpochTag, ["seq"] = m.Seq };
             }),
         ["RESET"] = new(Opcode.Reset,
             (f, output) => new ResetMessage(f.Int("app"), f.Stream(), (uint)f.Long("epoch"), f.Long("firstSeq"), (ResetReason)f.Int("reason")).Write(output),
@@ -116,7 +116,7 @@ internal sealed record VectorCodec(Opcode Opcode, Action<JsonNode, IBufferWriter
                 {
                     ["app"] = m.AppIndex,
                     ["stream"] = Name(m.Stream),
-                    ["epoch"] = m.Epoch,
+                    ["epoch"] = (long)m.Epoch,
                     ["firstSeq"] = m.FirstSeq,
                     ["reason"] = (int)m.Reason,
                 };
@@ -188,7 +188,7 @@ internal sealed record VectorCodec(Opcode Opcode, Action<JsonNode, IBufferWriter
             body =>
             {
                 var m = NotifyMessage.Read(body);
-                return new JsonObject { ["app"] = m.AppIndex, ["stream"] = Name(m.Stream), ["epoch"] = m.Epoch, ["topSeq"] = m.TopSeq };
+                return new JsonObject { ["app"] = m.AppIndex, ["stream"] = Name(m.Stream), ["epoch"] = (long)m.Epoch, ["topSeq"] = m.TopSeq };
             }),
         ["SUBSCRIBE"] = new(Opcode.Subscribe, (f, output) => Subscription(f).Write(output, Opcode.Subscribe), ReadSubscription),
         ["UNSUBSCRIBE"] = new(Opcode.Unsubscribe, (f, output) => Subscription(f).Write(output, Opcode.Unsubscribe), ReadSubscription),

@@ -88,7 +88,7 @@ internal static class VectorFields
 
     public static JsonObject ToJson(SessionSettings settings) => new()
     {
-        ["version"] = settings.Version,
+        ["version"] = (int)settings.Version,
         ["features"] = (long)settings.Features,
         ["connection"] = settings.ConnectionId.ToString("x16", CultureInfo.InvariantCulture),
         ["resumeTicket"] = Hex.Format(settings.ResumeTicket.Span),

@@ -1,0 +1,83 @@
+using PushSystem.Contracts;
+
+namespace PushSystem.Room.Tests.Support;
+
+/// <summary>A registry with the contract's compare rules.</summary>
+internal sealed class FakeRegistry : ISessionRegistry
+{
+    private readonly Lock _lock = new();
+    private readonly Dictionary<UserKey, SessionEntry> _entries = [];
+    private readonly Dictionary<UserKey, long> _generations = [];
+
+    public CallScript Script { get; } = new();
+    public List<(SessionEntry Entry, bool Removed)> Unbinds { get; } = [];
+
+    public SessionEntry? Of(UserKey key)
+    {
+        lock (_lock)
+            return _entries.GetValueOrDefault(key);
+    }
+
+    public int Count
+    {
+        get
+        {
+            lock (_lock)
+                return _entries.Count;
+        }
+    }
+
+    public int UnbindCount
+    {
+        get
+        {
+            lock (_lock)
+                return Unbinds.Count;
+        }
+    }
+
+    /// <summary>Puts an entry in as another room would; returns the one that it replaced.</summary>
+    public BindReply Put(SessionEntry session)
+    {
+        lock (_lock)
+        {
+            var generation = _generations[session.Key] = _generations.GetValueOrDefault(session.Key) + 1;
+            var previous = _entries.GetValueOrDefault(session.Key);
+            _entries[session.Key] = session with { Generation = generation };
+            return new BindReply(generation, previous);
+        }
+    }
+
+    public async ValueTask<IReadOnlyList<BindReply>> BindAsync(IReadOnlyList<SessionEntry> sessions, CancellationToken cancellationToken)
+    {
+        await Script.Before(nameof(BindAsync));
+        var replies = sessions.Select(Put).ToList();
+        await Script.After(nameof(BindAsync));
+        return replies;
+    }
+
+    public async ValueTask<IReadOnlyList<bool>> UnbindAsync(IReadOnlyList<SessionEntry> sessions, CancellationToken cancellationToken)
+    {
+        await Script.Before(nameof(UnbindAsync));
+        var removed = new List<bool>();
+        lock (_lock)
+        {
+            foreach (var session in sessions)
+            {
+                var match = _entries.TryGetValue(session.Key, out var stored) && stored.Room == session.Room
+                    && stored.Incarnation == session.Incarnation && stored.Connection == session.Connection;
+                if (match)
+                    _entries.Remove(session.Key);
+                removed.Add(match);
+                Unbinds.Add((session, match));
+            }
+        }
+        await Script.After(nameof(UnbindAsync));
+        return removed;
+    }
+
+    public ValueTask<IReadOnlyList<SessionEntry?>> LookupAsync(IReadOnlyList<UserKey> keys, CancellationToken cancellationToken) =>
+        new(keys.Select(Of).ToList());
+
+    public ValueTask<long> CountAsync(string app, CancellationToken cancellationToken) => new(Count);
+}
