@@ -15,7 +15,7 @@ internal sealed class SaverMetrics : IDisposable
         BatchOperations = _meter.CreateHistogram<int>("push_saver_batch_operations", null, "Writes in one commit");
         Appended = _meter.CreateCounter<long>("push_saver_appended", null, "Messages stored");
         Acked = _meter.CreateCounter<long>("push_saver_acked", null, "Messages removed by an acknowledgement");
-        AcksIgnored = _meter.CreateCounter<long>("push_saver_acks_ignored", null, "Acknowledgements of another epoch or beyond the top");
+        AcksIgnored = _meter.CreateCounter<long>("push_saver_acks_ignored", null, "Acknowledgements that changed nothing: known already, of another epoch, or beyond the top");
         Overflowed = _meter.CreateCounter<long>("push_saver_overflowed", null, "Messages removed because their mailbox was full");
         Expired = _meter.CreateCounter<long>("push_saver_expired", null, "Messages removed because their time was over");
         Parked = _meter.CreateCounter<long>("push_saver_parked", null, "Messages set aside after too many deliveries");

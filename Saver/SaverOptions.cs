@@ -27,7 +27,7 @@ public sealed class SaverOptions
     /// <summary>Most messages in the journal. Default 300,000.</summary>
     public int JournalMessages { get; set; } = 300_000;
 
-    /// <summary>Mailbox heads kept in memory besides those with recent messages. Default 500,000 (about 400 bytes each).</summary>
+    /// <summary>Mailbox heads kept in memory besides those with recent messages. Default 500,000 (about 500 bytes each).</summary>
     public int CachedMailboxes { get; set; } = 500_000;
 
     /// <summary>Broadcast payloads kept in memory, bytes. Default 32 MiB.</summary>

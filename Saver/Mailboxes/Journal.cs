@@ -8,7 +8,7 @@ namespace PushSystem.Saver.Mailboxes;
 /// <summary>
 /// The recent messages in the order of storing: a table that is only appended to and cut off at the front, mirrored in memory.
 /// Most messages are acknowledged before their turn to be cut off comes and never cost more than one sequential write; the rest move
-/// to the table of waiting messages. Touched by the writing thread only. See docs/decisions/0004-message-journal.md.
+/// to the table of waiting messages in portions that are sorted by mailbox. Touched by the writing thread only.
 /// </summary>
 internal sealed class Journal(SaverOptions options, SaverMetrics metrics)
 {

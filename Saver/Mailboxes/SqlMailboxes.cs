@@ -178,9 +178,9 @@ internal sealed class SqlMailboxes(
 
     public async ValueTask<MessageStatus> FindAsync(UserKey key, uint epoch, long seq, CancellationToken cancellationToken)
     {
-        var mailbox = await SettleAsync(key, cancellationToken);
         for (var attempt = 1; ; attempt++)
         {
+            var mailbox = await SettleAsync(key, cancellationToken);
             var (found, status) = await readers.ReadAsync(
                 (this, mailbox, epoch, seq), static (connection, work) =>
                     MailboxLookup.Find(work.mailbox, work.epoch, work.seq, work.Item1.Now, connection), cancellationToken);

@@ -92,7 +92,7 @@ internal sealed partial class ClientLoop : IDisposable
         finally
         {
             foreach (var client in _clients)
-                CloseSocket(client, ClientState.Stopped);
+                Leave(client);
         }
     }
 
@@ -302,11 +302,14 @@ internal sealed partial class ClientLoop : IDisposable
         }
     }
 
-    private void CloseSocket(VirtualClient client, ClientState next)
+    /// <summary>Sends the ACKs that still wait, so that a later run does not find this one's messages, and closes.</summary>
+    private void Leave(VirtualClient client)
     {
-        if (client.Socket is { } socket && client.State is ClientState.Connecting or ClientState.LoggingIn or ClientState.Online)
+        if (client.State == ClientState.Online && client.UnsentLength == 0 && Fault is null)
+            SendAcks(client);
+        if (client.Socket is { } socket)
             _poller.Remove(socket);
-        CloseSocketUnwatched(client, next);
+        CloseSocketUnwatched(client, ClientState.Stopped);
     }
 
     private static void CloseSocketUnwatched(VirtualClient client, ClientState next)

@@ -299,6 +299,26 @@ public sealed class DeliveryTests
     }
 
     [Fact]
+    public async Task Behind_a_lost_connection_transient_messages_are_still_shown_and_stored_ones_wait_to_come_again()
+    {
+        await using var harness = new Harness();
+        var room = await harness.StartOnlineAsync();
+        var gate = new TaskCompletionSource();
+        harness.Handler = async _ => await gate.Task;
+        await room.SendAsync(
+            o => FakeConnection.Push(o, 1, ""),
+            o => FakeConnection.Push(o, 2, ""),
+            o => new WirePush { AppIndex = 0, Transient = true, Kind = PayloadKind.Text, Payload = "typing"u8 }.Write(o));
+        await harness.TextsAsync(1);
+        room.Close();
+        await harness.States.NextAsync(s => s.State == ClientState.BackingOff);
+        gate.SetResult();
+        Assert.Equal(["typing"], await harness.TextsAsync(1));
+        harness.Client.RetryNow();
+        Assert.Equal(1, Assert.Single((await (await harness.Room.AcceptAsync()).ReadResumeAsync()).Positions).Mailbox.Seq);
+    }
+
+    [Fact]
     public async Task A_slow_handler_stops_the_reading_and_memory_stays_bounded()
     {
         const int limit = 64 * 1024, count = 400, size = 10_000;

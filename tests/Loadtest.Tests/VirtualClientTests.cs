@@ -65,6 +65,21 @@ public sealed class VirtualClientTests : IDisposable
     }
 
     [Fact]
+    public async Task Acks_that_still_wait_are_sent_before_the_clients_leave()
+    {
+        await StartAsync();
+        var (connection, _) = await _room.LoginAsync(new StreamPosition(1, 0), ackCount: 100, ackDelay: 60_000);
+        using (connection)
+        {
+            await connection.PushAsync("m1", 1);
+            await Waiting.Until(() => _sink.Payloads.Length == 1, "the message");
+            _fleet!.Dispose();
+            Assert.Equal(1, (await connection.ReadAckAsync()).Seq);
+            Assert.True(await connection.ClosedAsync());
+        }
+    }
+
+    [Fact]
     public async Task With_immediate_acks_every_push_is_acknowledged_at_once()
     {
         await StartAsync(settings => settings with { ImmediateAck = true });
