@@ -18,7 +18,7 @@ internal sealed class ShardDrain(RoomShard shard)
     private int _client;
     private int _quiet;
 
-    /// <summary>No connection, no client and no ack is left. As of the last tick.</summary>
+    /// <summary>No connection, no client, no binding under way and no ack is left. As of the last tick.</summary>
     public bool IsQuiet => Volatile.Read(ref _quiet) != 0;
 
     /// <summary>Begins; the last client is sent away after <paramref name="spread"/>.</summary>
@@ -39,7 +39,7 @@ internal sealed class ShardDrain(RoomShard shard)
         while (_done < due && SendOneAway())
             _done++;
         shard.Acks.Flush();
-        var quiet = shard.Connections.Count == 0 && shard.Clients.Count == 0 && shard.Acks.IsIdle;
+        var quiet = shard.Connections.Count == 0 && shard.Clients.Count == 0 && shard.Binder.Active == 0 && shard.Acks.IsIdle;
         Volatile.Write(ref _quiet, quiet ? 1 : 0);
     }
 

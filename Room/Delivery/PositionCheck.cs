@@ -29,6 +29,7 @@ internal sealed class PositionCheck(RoomShard shard)
             _cursor = 0;
             foreach (var app in shard.Apps.Values.ToArray())
             {
+                shard.Fanouts.Release(app);
                 if (_room.Services.Apps.Find(app.Id) is { Enabled: true })
                     _ = AskReleasedAsync(app);
                 else

@@ -52,7 +52,6 @@ internal sealed class ShardFanouts(RoomShard shard)
     public void Begin(Fanout fanout)
     {
         var app = AppOf(fanout.App);
-        app.Walks.RemoveAll(old => old.Fanout.Forgotten && old.Ended);
         var walk = new FanoutWalk(fanout, app);
         app.Walks.Add(walk);
         _active.Add(walk);
@@ -189,8 +188,6 @@ internal sealed class ShardFanouts(RoomShard shard)
         walk.Cursor = -1;
         _active.Remove(walk);
         walk.Fanout.WalkEnded();
-        if (walk.Fanout.Forgotten)
-            walk.App.Walks.Remove(walk);
         Release(walk.App);
     }
 
@@ -204,9 +201,11 @@ internal sealed class ShardFanouts(RoomShard shard)
         return app;
     }
 
-    private void Release(ShardApp app)
+    /// <summary>Drops what nobody asks about any more, and the app itself when it has no session and no fan-out left.</summary>
+    public void Release(ShardApp app)
     {
-        if (app.Count == 0 && app.Walks.TrueForAll(walk => walk.Ended))
+        app.Walks.RemoveAll(old => old.Fanout.Forgotten && old.Ended);
+        if (app.Count == 0 && app.Walks.Count == 0)
             shard.Apps.Remove(app.Id);
     }
 }

@@ -15,6 +15,9 @@ internal sealed class Binder(RoomShard shard)
 {
     private readonly RoomContext _room = shard.Room;
 
+    /// <summary>LOGIN and BIND operations under way, those of lost connections included.</summary>
+    public int Active { get; private set; }
+
     public void Login(ConnectionRef connection, LoginMessage message)
     {
         if (_room.Draining)
@@ -79,6 +82,7 @@ internal sealed class Binder(RoomShard shard)
             entries.Add(item.Entry!);
         }
         shard.Clients[operation.Client.Slot].Calls++;
+        Active++;
         if (entries.Count == 0)
             Finish(operation);
         else
@@ -234,6 +238,7 @@ internal sealed class Binder(RoomShard shard)
     // Answers the client, then lets the streams flow: nothing of a binding may reach the client before its index does.
     private void Finish(BindOperation operation)
     {
+        Active--;
         if (operation.HoldsGate)
             _room.Logins.Leave();
         ref var client = ref shard.Clients.Find(operation.Client.Slot, operation.Client.Generation);

@@ -18,6 +18,7 @@ internal sealed partial class EpollPoller : SocketPoller
 
     private readonly byte[] _events = GC.AllocateArray<byte>(MaxEvents * 16, pinned: true);
     private readonly int _epoll;
+    private bool _disposed;
 
     public EpollPoller()
     {
@@ -64,7 +65,13 @@ internal sealed partial class EpollPoller : SocketPoller
         return error == InProgress ? SocketError.Success : ErrorOf(error);
     }
 
-    public override void Dispose() => CloseFd(_epoll);
+    public override void Dispose()
+    {
+        // Closing twice could close somebody else's descriptor.
+        if (!_disposed)
+            CloseFd(_epoll);
+        _disposed = true;
+    }
 
     private static SocketError ErrorOf(int errno) => errno switch
     {

@@ -14,7 +14,7 @@ public sealed partial class ReadmeTests
     {
         var command = CommandLine().Match(Readme).Groups[1].Value;
         Assert.Equal("dotnet run --project Standalone", command);
-        using var standalone = ChildProcess.Start("bash", ["-c", "exec " + command], Gateway.Root);
+        using var standalone = ChildProcess.Start("setsid", ["bash", "-c", "exec " + command], Gateway.Root);
         try
         {
             await standalone.Line(line => line.Contains("is ready", StringComparison.Ordinal), "Standalone is ready");
@@ -28,7 +28,8 @@ public sealed partial class ReadmeTests
         }
         finally
         {
-            standalone.Signal(2);
+            // Ctrl+C in a terminal reaches every process of the group.
+            standalone.SignalGroup(2);
             Assert.Equal(0, await standalone.Exit(TimeSpan.FromSeconds(60)));
         }
     }

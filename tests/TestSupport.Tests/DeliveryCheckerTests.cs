@@ -71,6 +71,14 @@ public sealed class DeliveryCheckerTests
     }
 
     [Fact]
+    public void Broadcasts_and_the_mailbox_have_no_order_between_them()
+    {
+        _checker.Sent("b", "alice");
+        var result = After(("alice", "m1-1", "k1"), ("alice", "m1-2", "k2"), ("alice", "b1-1", "b"), ("alice", "m1-3", "k3"));
+        Assert.True(result.Ok, result.ToString());
+    }
+
+    [Fact]
     public void A_new_epoch_may_start_its_numbers_anew()
     {
         _checker.Sent("k5", "alice");

@@ -86,6 +86,9 @@ public sealed class ChildProcess : IDisposable
     /// <summary>Sends a signal: 2 = interrupt, 9 = kill, 15 = terminate, 19 = stop, 18 = continue.</summary>
     public void Signal(int number) => kill(_process.Id, number);
 
+    /// <summary>The same to the whole process group that the process leads (started with setsid).</summary>
+    public void SignalGroup(int number) => kill(-_process.Id, number);
+
     /// <summary>SIGKILL, and waits until the process is gone.</summary>
     public async Task Kill()
     {

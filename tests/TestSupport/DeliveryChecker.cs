@@ -48,7 +48,8 @@ public sealed class DeliveryChecker
         var keyOfId = new Dictionary<(string User, string Id), string>();
         foreach (var (user, list) in _received)
         {
-            (uint Epoch, long Seq) last = default;
+            // Each stream ("m" mailbox, "b" broadcasts) has its own order; between them there is none.
+            var last = new Dictionary<char, (uint Epoch, long Seq)>();
             (string Id, string Key)[] copy;
             lock (list)
                 copy = [.. list];
@@ -67,9 +68,9 @@ public sealed class DeliveryChecker
                     continue;
                 }
                 var at = Parse(id);
-                if (at.Epoch == last.Epoch && at.Seq <= last.Seq)
-                    result.Reordered.Add($"{user} {id} came behind m{last.Epoch}-{last.Seq}");
-                last = at;
+                if (last.TryGetValue(id[0], out var before) && at.Epoch == before.Epoch && at.Seq <= before.Seq)
+                    result.Reordered.Add($"{user} {id} came behind {id[0]}{before.Epoch}-{before.Seq}");
+                last[id[0]] = at;
             }
         }
         var idOfKey = new Dictionary<string, string>();
