@@ -36,7 +36,7 @@ return await CommandLine.RunAsync(args, async options =>
 
 async Task<int> RunAsync(StandaloneOptions options)
 {
-    Directory.CreateDirectory(options.Data);
+    DataDirectory.Create(options.Data);
     var adminPath = Path.Combine(options.Data, "admin.key");
 
     var builder = WebApplication.CreateSlimBuilder();

@@ -29,7 +29,7 @@ internal sealed class Deliverer(RoomShard shard)
         if (item.Seq == 0)
             return withPayload ? DeliverTransient(session, client, item) : DeliverOutcome.Dropped;
         ref var stream = ref session.Mailbox;
-        if (session.Phase == SessionPhase.Binding || client.Phase != ClientPhase.Attached)
+        if (!IsServed(session, client))
         {
             Note(ref stream, item.Epoch, item.Seq);
             return DeliverOutcome.Taken;
@@ -69,6 +69,10 @@ internal sealed class Deliverer(RoomShard shard)
     /// <summary>Sends the next message of a stream that has room for it. False: it has to wait.</summary>
     public bool SendOrExpire(int slot, StreamKind kind, in StreamEntry entry) =>
         IsExpired(entry) ? Skip(slot, kind, entry.Seq, ResetReason.Expired) : Send(slot, kind, entry);
+
+    /// <summary>The session is in force, on a socket, and known to its client.</summary>
+    public static bool IsServed(in SessionState session, in ClientState client) =>
+        session.Phase == SessionPhase.Open && client.Phase == ClientPhase.Attached && !session.Unconfirmed;
 
     public bool IsExpired(in StreamEntry entry) => entry.ExpiresAt > 0 && entry.ExpiresAt <= _room.UnixNow;
 
@@ -140,7 +144,7 @@ internal sealed class Deliverer(RoomShard shard)
     {
         ref var session = ref shard.Sessions[slot];
         ref var client = ref shard.Clients[session.Client];
-        if (session.Phase != SessionPhase.Open || client.Phase != ClientPhase.Attached)
+        if (!IsServed(session, client))
             return;
         ref var stream = ref StreamOf(ref session, kind);
         if (session.Pull && stream.NoticeOwed && !stream.Pulling && !stream.Dirty)
@@ -339,7 +343,7 @@ internal sealed class Deliverer(RoomShard shard)
     private DeliverOutcome DeliverTransient(in SessionState session, in ClientState client, in DeliverItem item)
     {
         var message = new StreamEntry(0, ResetReason.None, item.Kind, 0, item.ExpiresAt, item.Payload);
-        if (session.Phase != SessionPhase.Open || client.Phase != ClientPhase.Attached || IsExpired(message) || !MaySend(client.Connection)
+        if (!IsServed(session, client) || IsExpired(message) || !MaySend(client.Connection)
             || shard.Output.Push(client.Connection, session.AppIndex, StreamKind.Mailbox, message, fetched: false) != SendStatus.Accepted)
         {
             _room.Metrics.Dropped("transient");

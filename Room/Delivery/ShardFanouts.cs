@@ -154,7 +154,7 @@ internal sealed class ShardFanouts(RoomShard shard)
             Count(ref session, fanout);
             return false;
         }
-        if (stream.Epoch == fanout.Epoch && client.Phase == ClientPhase.Attached && !session.Pull
+        if (stream.Epoch == fanout.Epoch && Deliverer.IsServed(session, client) && !session.Pull
             && stream.Offer(fanout.Epoch, fanout.Seq, fanout.Message.Payload.Length, maySend: shard.Deliverer.MaySend(client.Connection),
                 shard.Options.WindowMessages, shard.Options.WindowBytes) == DeliverStep.Send)
         {
@@ -171,7 +171,7 @@ internal sealed class ShardFanouts(RoomShard shard)
             return true;
         }
         shard.Deliverer.Offer(slot, StreamKind.Broadcast, fanout.Epoch, fanout.Seq);
-        return client.Phase == ClientPhase.Attached;
+        return Deliverer.IsServed(session, client);
     }
 
     private static void Count(ref SessionState session, Fanout fanout)

@@ -30,7 +30,7 @@ internal struct SessionState
     public SessionPhase Phase;
     /// <summary>The client fetches; it is told, not sent to.</summary>
     public bool Pull;
-    /// <summary>The client did not name it in RESUME: it may never have seen the answer to its BIND.</summary>
+    /// <summary>The client did not name it in RESUME: it never saw the answer to its BIND, and nothing is sent until it asks again.</summary>
     public bool Unconfirmed;
     /// <summary>The client's slot, and the next session of the same client, -1 = none.</summary>
     public int Client;

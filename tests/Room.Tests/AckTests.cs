@@ -195,7 +195,7 @@ public class AckTests
         world.Advance(0.5);
         client.ExpectError(ReasonCode.AckTimeout);
         var next = world.Connect();
-        Assert.Equal(ReasonCode.Ok, next.Resume(client.ResumeTicket).Code);
+        Assert.Equal(ReasonCode.Ok, next.Resume(client.ResumeTicket, ResumeTests.Position(0)).Code);
         next.ExpectPush("1");
     }
 

@@ -66,7 +66,7 @@ public class ResumeRaceTests
         var next = world.Connect(1).SendPreface();
         Task<IReadOnlyList<bool>>? kick = null;
         AtStep(world, step, () => kick = world.Room.KickAsync([new KickItem(Alice, 0, ReasonCode.Kicked)], CancellationToken.None).AsTask());
-        SendWithoutRunning(next, new ResumeMessage(old.ResumeTicket, 0, []));
+        SendWithoutRunning(next, new ResumeMessage(old.ResumeTicket, 0, [ResumeTests.Position(0)]));
         world.Run();
         Assert.True(world.Await(kick!)[0]);
         next.ExpectResume();
@@ -91,7 +91,7 @@ public class ResumeRaceTests
         var newest = world.Connect(0).SendPreface().SendLogin(world.Binding(Alice));
         var next = world.Connect(1).SendPreface();
         AtStep(world, step, gate.Release);
-        SendWithoutRunning(next, new ResumeMessage(old.ResumeTicket, 0, []));
+        SendWithoutRunning(next, new ResumeMessage(old.ResumeTicket, 0, [ResumeTests.Position(0)]));
         world.Run();
         Assert.Equal(ReasonCode.Ok, newest.ExpectLogin().Results[0].Code);
         var answer = next.ExpectResume();
@@ -118,7 +118,7 @@ public class ResumeRaceTests
         old.Drop();
         var dying = world.Connect(1).SendPreface();
         AtStep(world, step, dying.Wire.Reset);
-        SendWithoutRunning(dying, new ResumeMessage(old.ResumeTicket, 0, []));
+        SendWithoutRunning(dying, new ResumeMessage(old.ResumeTicket, 0, [ResumeTests.Position(0)]));
         world.Run();
         Assert.Equal(1, world.Room.Context.Metrics.Detached);
         Assert.Equal(DeliverOutcome.Taken, world.Push(Alice, "2"));
@@ -137,8 +137,8 @@ public class ResumeRaceTests
         old.Drop();
         var one = world.Connect(1).SendPreface();
         var two = world.Connect(2).SendPreface();
-        SendWithoutRunning(one, new ResumeMessage(old.ResumeTicket, 0, []));
-        SendWithoutRunning(two, new ResumeMessage(old.ResumeTicket, 0, []));
+        SendWithoutRunning(one, new ResumeMessage(old.ResumeTicket, 0, [ResumeTests.Position(0)]));
+        SendWithoutRunning(two, new ResumeMessage(old.ResumeTicket, 0, [ResumeTests.Position(0)]));
         var answers = new[] { one.ExpectResume().Code, two.ExpectResume().Code };
         Assert.Contains(ReasonCode.Ok, answers);
         Assert.Equal(1, world.Room.Sessions);

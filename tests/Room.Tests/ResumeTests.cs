@@ -263,7 +263,10 @@ public class ResumeTests
         old.Drop();
         var next = world.Connect(1);
         next.Resume(old.ResumeTicket, Position(0));
-        next.ExpectPush("1");
+        world.Fanout(world.Broadcasts.Append("b", "other app"));
+        Assert.Equal(DeliverOutcome.Dropped, world.Deliver(DeliveryTests.Transient("t") with { Key = Bob }));
+        world.Advance(60, 1);
+        next.ExpectNothing();
         var again = next.Bind(world.Binding(Bob));
         Assert.Equal((ReasonCode.Ok, 1, 0L), (again.Code, again.AppIndex, again.Mailbox.Seq));
         next.ExpectPush("1");
