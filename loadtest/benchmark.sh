@@ -7,7 +7,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1
 RUNS=${RUNS:-3} SECONDS_PER_RUN=${SECONDS_PER_RUN:-8} CLIENTS=${CLIENTS:-1000}
 
-dotnet build PushSystem.sln -c Release -v quiet -clp:ErrorsOnly || exit 1
+[ "${SKIP_BUILD:-0}" = 1 ] || dotnet build PushSystem.sln -c Release -v quiet -clp:ErrorsOnly || exit 1
 work=$(mktemp -d)
 pid=""
 stop() { [ -n "$pid" ] && kill -TERM "$pid" 2>/dev/null && wait "$pid" 2>/dev/null; pid=""; }

@@ -122,7 +122,7 @@ internal static class AppParser
             throw Problems.Invalid(path.Self, "typeUrls must be an object.", "an object of type: url");
         while (JsonFields.Next(ref reader))
         {
-            var type = JsonFields.GetString(ref reader, path, "?");
+            var type = JsonFields.NameOf(ref reader);
             if (JsonFields.CheckText(type, 1, ProtocolLimits.MaxSendTypeBytes) is { } fault)
                 throw Problems.Invalid(path.Self, $"A type {fault}.", JsonFields.TextLimit(1, ProtocolLimits.MaxSendTypeBytes));
             if (typeUrls.Count == MaxTypeUrls)

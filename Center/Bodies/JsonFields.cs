@@ -27,7 +27,12 @@ internal static class JsonFields
     public static bool Next(ref Utf8JsonReader reader)
     {
         reader.Read();
-        return reader.TokenType == JsonTokenType.PropertyName;
+        if (reader.TokenType != JsonTokenType.PropertyName)
+            return false;
+        // Comparing a name that is no valid text would throw as if that were our fault.
+        if (reader.ValueIsEscaped)
+            GetString(ref reader, FieldPath.Root, "?");
+        return true;
     }
 
     /// <summary>Checks that nothing follows the object.</summary>
@@ -105,17 +110,7 @@ internal static class JsonFields
     }
 
     /// <summary>The name that the reader stands on.</summary>
-    public static string NameOf(ref Utf8JsonReader reader)
-    {
-        try
-        {
-            return reader.GetString()!;
-        }
-        catch (InvalidOperationException)
-        {
-            return "?";
-        }
-    }
+    public static string NameOf(ref Utf8JsonReader reader) => reader.GetString()!;
 
     /// <summary>The string that the reader stands on; half a surrogate pair in an escape is refused.</summary>
     public static string GetString(ref Utf8JsonReader reader, FieldPath path, string name)
@@ -130,6 +125,7 @@ internal static class JsonFields
         }
     }
 
+    /// <summary>The refusal of a text with half a character.</summary>
     public static Exception BrokenEscape(FieldPath path, string name) =>
         Problems.Invalid(path.Of(name), $"{name} contains an escape that is half of a character.", "valid Unicode");
 

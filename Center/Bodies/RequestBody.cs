@@ -85,7 +85,7 @@ internal sealed class RequestBody : IDisposable
             return;
         if (!MediaTypeHeaderValue.TryParse(type, out var parsed)
             || !parsed.MediaType.Equals("application/json", StringComparison.OrdinalIgnoreCase)
-            || (parsed.Charset.HasValue && !parsed.Charset.Equals("utf-8", StringComparison.OrdinalIgnoreCase)))
+            || (parsed.Charset.HasValue && !HeaderUtilities.RemoveQuotes(parsed.Charset).Equals("utf-8", StringComparison.OrdinalIgnoreCase)))
         {
             throw Problems.WrongContentType(type);
         }

@@ -99,5 +99,5 @@ internal static class AdminOperations
     private static ApiOperation New(string id, string summary) => new(id, Tag, summary) { IsAdmin = true };
 
     private static ApiOperation Add(string id, string summary) =>
-        New(id, summary) with { Request = typeof(NothingRequest), IsRequestOptional = true, RequestExample = "{}" };
+        New(id, summary) with { Request = typeof(NothingRequest), IsRequestOptional = true };
 }

@@ -81,7 +81,6 @@ internal static class AppOperations
         Description = "The device is told not to come back by itself. What waits for the user stays.",
         Request = typeof(NothingRequest),
         IsRequestOptional = true,
-        RequestExample = "{}",
         Replies = [new(200, "Whether there was a session.", typeof(KickView), """{"user":"alice","kicked":true}""")],
     };
 
@@ -135,7 +134,6 @@ internal static class AppOperations
         Description = description,
         Request = typeof(NothingRequest),
         IsRequestOptional = true,
-        RequestExample = "{}",
         Replies = [new(200, "The task.", typeof(BroadcastView), RunningExample)],
         Problems = [NoBroadcast, WrongState],
     };

@@ -54,7 +54,10 @@ internal sealed class AppTasks(string app, Func<TaskKey, TaskRun> newRun, Center
         {
             var isFinished = record.State is TaskState.Done or TaskState.Cancelled;
             if (key == _head)
+            {
                 _isHeadChanged = true;
+                _wake.Set();
+            }
             if (isFinished && key != _head)
                 _tasks.Remove(key);
             else
@@ -65,7 +68,6 @@ internal sealed class AppTasks(string app, Func<TaskKey, TaskRun> newRun, Center
                 _loop = Task.Run(() => RunAsync(stopping), CancellationToken.None);
             }
         }
-        _wake.Set();
     }
 
     private async Task RunAsync(CancellationToken stopping)
@@ -130,6 +132,7 @@ internal sealed class AppTasks(string app, Func<TaskKey, TaskRun> newRun, Center
     {
         lock (_lock)
         {
+            _wake.Clear();
             var isChanged = _isHeadChanged;
             _isHeadChanged = false;
             return isChanged;

@@ -21,6 +21,13 @@ internal sealed class WakeSignal
         waiter?.TrySetResult();
     }
 
+    /// <summary>Forgets a signal: what it stands for is about to be looked at.</summary>
+    public void Clear()
+    {
+        lock (_lock)
+            _isSet = false;
+    }
+
     /// <summary>Completes when set, or when the time is over.</summary>
     public async Task WaitAsync(TimeSpan delay, TimeProvider time, CancellationToken cancellationToken)
     {

@@ -43,8 +43,9 @@ internal sealed class RouteEndpoint(
         metrics.Request("routed");
         http.Response.ContentType = "application/json";
         http.Response.Headers.CacheControl = "no-store";
-        await using var writer = new Utf8JsonWriter(http.Response.BodyWriter);
-        Write(writer, addresses);
+        await using (var writer = new Utf8JsonWriter(http.Response.BodyWriter))
+            Write(writer, addresses);
+        await http.Response.BodyWriter.FlushAsync(http.RequestAborted);
     }
 
     private void Write(Utf8JsonWriter writer, IReadOnlyList<RoomAddress> addresses)

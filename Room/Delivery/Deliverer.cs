@@ -213,6 +213,7 @@ internal sealed class Deliverer(RoomShard shard)
             case SendStatus.Accepted:
                 _room.Metrics.Reset(reason);
                 stream.Open(epoch, seq, top, shard.Rings);
+                stream.LastReset = reason;
                 if (kind == StreamKind.Broadcast)
                     session.CountedBroadcast = 0;
                 stream.NoticeOwed = session.Pull && top > seq;
@@ -229,13 +230,37 @@ internal sealed class Deliverer(RoomShard shard)
     public void TellGap(int slot, StreamKind kind, ResetReason reason)
     {
         ref var session = ref shard.Sessions[slot];
+        TellGap(slot, kind, StreamOf(ref session, kind).LastSent, reason);
+    }
+
+    /// <summary>
+    /// A client has come back with <paramref name="position"/>. When it does not meet the stream, a RESET was lost with the old socket and
+    /// is told again: without it the client would take what follows for repetitions, or for a gap.
+    /// </summary>
+    public void TellMissedGap(int slot, StreamKind kind, StreamPosition position)
+    {
+        ref var session = ref shard.Sessions[slot];
+        ref var stream = ref StreamOf(ref session, kind);
+        if (position.Epoch == 0 || (position.Epoch == stream.Epoch && position.Seq >= stream.Acked))
+            return;
+        // No reset was sent: the client lost its own position, and what it had acknowledged is gone.
+        TellGap(slot, kind, stream.Acked, stream.LastReset == ResetReason.None ? ResetReason.DataLoss : stream.LastReset);
+    }
+
+    private void TellGap(int slot, StreamKind kind, long behind, ResetReason reason)
+    {
+        ref var session = ref shard.Sessions[slot];
         ref var stream = ref StreamOf(ref session, kind);
         var connection = shard.Clients[session.Client].Connection;
-        var status = shard.Output.Reset(connection, session.AppIndex, kind, stream.Epoch, stream.LastSent + 1, reason);
-        if (status == SendStatus.Accepted)
+        if (shard.Output.Reset(connection, session.AppIndex, kind, stream.Epoch, behind + 1, reason) == SendStatus.Accepted)
+        {
+            stream.LastReset = reason;
             _room.Metrics.Reset(reason);
+        }
         else
+        {
             shard.Lifecycle.CloseSlow(connection);
+        }
     }
 
     /// <summary>The earliest ack deadline of a client's streams, shard milliseconds.</summary>
@@ -318,6 +343,7 @@ internal sealed class Deliverer(RoomShard shard)
         {
             case SendStatus.Accepted:
                 _room.Metrics.Reset(reason);
+                stream.LastReset = reason;
                 stream.Skip(upTo);
                 return true;
             case SendStatus.Full:

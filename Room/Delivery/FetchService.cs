@@ -175,7 +175,10 @@ internal sealed class FetchService(RoomShard shard)
             return SendStatus.Accepted;
         var status = shard.Output.Reset(fetch.Connection, session.AppIndex, fetch.Request.Stream, stream.Epoch, upTo + 1, reason);
         if (status == SendStatus.Accepted)
+        {
+            stream.LastReset = reason;
             _room.Metrics.Reset(reason);
+        }
         return status;
     }
 

@@ -42,6 +42,8 @@ internal struct StreamState
     public bool Dirty;
     /// <summary>Pull bindings: the client has to be told of Top when output allows.</summary>
     public bool NoticeOwed;
+    /// <summary>Why the client was last told of a gap: it may be lost with the socket and has to be told again.</summary>
+    public ResetReason LastReset;
     /// <summary>Where the shard's acks for the store hold this stream: entry and batch.</summary>
     public int AckEntry;
     public uint AckBatch;
@@ -61,6 +63,7 @@ internal struct StreamState
         Suspect = 0;
         Dirty = false;
         NoticeOwed = false;
+        LastReset = ResetReason.None;
     }
 
     /// <summary>The sequence number of the oldest message in flight, 0 = none.</summary>

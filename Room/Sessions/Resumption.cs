@@ -212,6 +212,8 @@ internal sealed class Resumption(RoomShard shard)
                 session.Unconfirmed = false;
                 TakePosition(ref session, StreamKind.Mailbox, position.Mailbox);
                 TakePosition(ref session, StreamKind.Broadcast, position.Broadcast);
+                shard.Deliverer.TellMissedGap(slot, StreamKind.Mailbox, position.Mailbox);
+                shard.Deliverer.TellMissedGap(slot, StreamKind.Broadcast, position.Broadcast);
             }
             shard.Poison.Returned(slot);
             shard.Deliverer.PumpSession(slot);

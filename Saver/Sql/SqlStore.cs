@@ -119,8 +119,9 @@ public sealed class SqlStore : IAsyncDisposable
     private int RecentMessages { get; }
 
     /// <summary>
-    /// Opens the database in the options' folder, creating both when missing. Throws <see cref="IOException"/> when another process has the folder, <see cref="InvalidDataException"/> when a newer program wrote it,
-    /// <see cref="ArgumentException"/> for a bad option and <see cref="StoreUnavailableException"/> when SQLite cannot open it.
+    /// Opens the database in the options' folder, creating both when missing. Throws <see cref="IOException"/> when another process has
+    /// the folder, <see cref="InvalidDataException"/> when a newer program wrote it, <see cref="ArgumentException"/> for a bad option
+    /// and <see cref="StoreUnavailableException"/> when SQLite cannot open it.
     /// </summary>
     public static Task<SqlStore> OpenAsync(
         SaverOptions options, TimeProvider clock, ILoggerFactory loggers, CancellationToken cancellationToken)

@@ -27,7 +27,11 @@ public static class OptionsCheck
         where T : class
     {
         var results = new List<ValidationResult>();
-        return Validator.TryValidateObject(options, new ValidationContext(options), results, validateAllProperties: true)
+        var context = new ValidationContext(options);
+        // The validator asks the object itself only if its attributes are satisfied; whoever mends a file wants to know all.
+        if (!Validator.TryValidateObject(options, context, results, validateAllProperties: true) && options is IValidatableObject self)
+            results = [.. results.Concat(self.Validate(context)).DistinctBy(result => result.ErrorMessage + string.Join(',', result.MemberNames))];
+        return results.Count == 0
             ? options
             : throw new OptionsValidationException(
                 section, typeof(T), results.Select(result => $"{section}:{string.Join(',', result.MemberNames)}: {result.ErrorMessage}"));

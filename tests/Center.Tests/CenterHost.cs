@@ -88,9 +88,10 @@ internal sealed class CenterHost : IAsyncDisposable
     /// <summary>Sends as the app, or with another key; key "" sends none.</summary>
     public Task<Answer> SendAsync(
         string method, string path, string? body = null, string? key = null, string? idempotencyKey = null, string? contentType = "application/json") =>
-        SendAsync(method, path, body is null ? null : Encoding.UTF8.GetBytes(body), key, idempotencyKey, contentType);
+        SendBytesAsync(method, path, body is null ? null : Encoding.UTF8.GetBytes(body), key, idempotencyKey, contentType);
 
-    public async Task<Answer> SendAsync(
+    /// <inheritdoc cref="SendAsync"/>
+    public async Task<Answer> SendBytesAsync(
         string method, string path, byte[]? body, string? key = null, string? idempotencyKey = null, string? contentType = "application/json")
     {
         using var request = new HttpRequestMessage(new HttpMethod(method), path);

@@ -130,6 +130,28 @@ public class ResumeRaceTests
     }
 
     [Fact]
+    public async Task A_delivery_that_reaches_the_old_shard_after_the_move_follows_the_session()
+    {
+        await using var world = new RoomWorld();
+        var index = world.Room.Context.Index;
+        var old = world.LogIn(0, Alice);
+        old.Drop();
+        Assert.True(index.TryFind(Alice, out var before, out _));
+        var next = world.Connect(1);
+        next.Resume(old.ResumeTicket, ResumeTests.Position(0));
+        Assert.True(index.TryFind(Alice, out var after, out _));
+        // As if the caller had looked the session up before the move and posted after it.
+        index.Replace(Alice, after, before);
+        var delivery = world.Room.DeliverAsync([world.Mailboxes.Append(Alice, "x")], CancellationToken.None).AsTask();
+        var kick = world.Room.KickAsync([new KickItem(Alice, 0, ReasonCode.Kicked), new KickItem(Bob, 0, ReasonCode.Kicked)], CancellationToken.None).AsTask();
+        index.Replace(Alice, before, after);
+        Assert.Equal(DeliverOutcome.Taken, world.Await(delivery)[0]);
+        Assert.Equal([true, false], world.Await(kick));
+        next.ExpectPush("x");
+        Assert.Equal(ReasonCode.Kicked, next.ExpectGoAway().Reason);
+    }
+
+    [Fact]
     public async Task Two_resumes_of_one_client_at_once_leave_one_session()
     {
         await using var world = new RoomWorld(shards: 3);

@@ -90,7 +90,7 @@ public class ResumeTests
     }
 
     [Fact]
-    public async Task A_position_of_another_epoch_or_beyond_what_was_sent_is_ignored()
+    public async Task A_position_of_another_epoch_gets_a_reset_and_one_beyond_what_was_sent_is_ignored()
     {
         await using var world = new RoomWorld();
         var old = world.LogIn(0, Alice);
@@ -98,6 +98,7 @@ public class ResumeTests
         old.Drop();
         var next = world.Connect();
         next.Resume(old.ResumeTicket, new ResumePosition(0, new StreamPosition(6, 1), new StreamPosition(3, 9)));
+        Assert.Equal(new ResetMessage(0, StreamKind.Mailbox, 7, 1, ResetReason.DataLoss), next.ExpectReset());
         Assert.Equal([1], next.TakePushes());
         next.Drop();
         var third = world.Connect();
@@ -344,6 +345,62 @@ public class ResumeTests
         next.Resume(old.ResumeTicket, Position(0), Position(1));
         Assert.Equal((ReasonCode.AppUnknown, 1), next.ExpectGoAway() is { } goAway ? (goAway.Reason, goAway.AppIndex) : default);
         next.ExpectAlive();
+    }
+
+    [Theory]
+    [MemberData(nameof(NewShards))]
+    public async Task A_reset_that_was_lost_with_the_socket_is_told_again(int shard)
+    {
+        await using var world = new RoomWorld();
+        var old = world.LogIn(0, Alice);
+        world.Push(Alice, "1");
+        old.ExpectPush("1");
+        old.Ack(1);
+        var late = world.Mailboxes.Append(Alice, "late", TimeSpan.FromSeconds(1));
+        world.Advance(2);
+        world.Deliver(late);
+        Assert.Equal(new ResetMessage(0, StreamKind.Mailbox, 7, 3, ResetReason.Expired), old.ExpectReset());
+        old.Drop();
+        var next = world.Connect(shard);
+        next.Resume(old.ResumeTicket, Position(0, mailbox: 1));
+        Assert.Equal(new ResetMessage(0, StreamKind.Mailbox, 7, 3, ResetReason.Expired), next.ExpectReset());
+        world.Push(Alice, "3");
+        Assert.Equal(3, next.ExpectPush("3").Seq);
+    }
+
+    [Theory]
+    [MemberData(nameof(NewShards))]
+    public async Task A_change_of_epoch_that_was_lost_with_the_socket_is_told_again(int shard)
+    {
+        await using var world = new RoomWorld();
+        var old = world.LogIn(0, Alice);
+        for (var i = 1; i <= 3; i++)
+            world.Push(Alice, $"{i}");
+        old.TakePushes();
+        old.Ack(3);
+        world.Mailboxes.Lose(Alice);
+        world.Push(Alice, "new");
+        Assert.Equal(new ResetMessage(0, StreamKind.Mailbox, 8, 1, ResetReason.DataLoss), old.ExpectReset());
+        old.Drop();
+        var next = world.Connect(shard);
+        next.Resume(old.ResumeTicket, Position(0, mailbox: 3));
+        Assert.Equal(new ResetMessage(0, StreamKind.Mailbox, 8, 1, ResetReason.DataLoss), next.ExpectReset());
+        Assert.Equal(1, next.ExpectPush("new").Seq);
+    }
+
+    [Fact]
+    public async Task A_client_that_lost_its_own_position_is_told_what_is_gone()
+    {
+        await using var world = new RoomWorld();
+        var old = world.LogIn(0, Alice);
+        for (var i = 1; i <= 3; i++)
+            world.Push(Alice, $"{i}");
+        old.TakePushes();
+        old.Ack(3);
+        old.Drop();
+        var next = world.Connect(0);
+        next.Resume(old.ResumeTicket, Position(0, mailbox: 1));
+        Assert.Equal(new ResetMessage(0, StreamKind.Mailbox, 7, 4, ResetReason.DataLoss), next.ExpectReset());
     }
 
     internal static ResumePosition Position(int index, long mailbox = 0, long broadcast = 0) =>

@@ -38,7 +38,13 @@ public static class HealthEndpoints
         context.Response.StatusCode = good ? 200 : 503;
         context.Response.ContentType = "application/json";
         context.Response.Headers.CacheControl = "no-store";
-        await using var writer = new Utf8JsonWriter(context.Response.BodyWriter);
+        await using (var writer = new Utf8JsonWriter(context.Response.BodyWriter))
+            Write(writer, status, checks);
+        await context.Response.BodyWriter.FlushAsync(context.RequestAborted);
+    }
+
+    private static void Write(Utf8JsonWriter writer, string status, IReadOnlyList<HealthCheckResult> checks)
+    {
         writer.WriteStartObject();
         writer.WriteString("status"u8, status);
         if (checks.Count > 0)

@@ -12,6 +12,9 @@ internal sealed class InstrumentSeries
 
     /// <summary>Seconds, from half a millisecond on: for histograms that name no bounds of their own.</summary>
     private static readonly double[] DefaultBounds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+    /// <summary>What the runtime declares as counters although it goes down again.</summary>
+    private static readonly HashSet<string> FallingCounters = ["dotnet.thread_pool.thread.count", "dotnet.thread_pool.queue.length"];
+
     private static readonly KeyValuePair<string, object?>[] OverflowTags = [new("overflow", "true")];
 
     private readonly Lock _adding = new();
@@ -32,7 +35,7 @@ internal sealed class InstrumentSeries
         }
         else
         {
-            var isCounter = definition == typeof(Counter<>) || definition == typeof(ObservableCounter<>);
+            var isCounter = (definition == typeof(Counter<>) || definition == typeof(ObservableCounter<>)) && !FallingCounters.Contains(instrument.Name);
             Type = isCounter ? "counter" : "gauge";
             _isSet = _isObservable || definition == typeof(Gauge<>);
         }
@@ -62,7 +65,7 @@ internal sealed class InstrumentSeries
 
     public void WriteTo(OrderedDictionary<string, double> samples)
     {
-        foreach (var series in _table.All())
+        foreach (var series in _table.All().OrderBy(series => series.Labels, StringComparer.Ordinal))
             series.WriteTo(Name, samples);
     }
 

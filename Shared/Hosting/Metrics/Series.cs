@@ -3,12 +3,14 @@ namespace PushSystem.Hosting.Metrics;
 /// <summary>One series: a number, or a histogram's buckets. Any thread may record.</summary>
 internal sealed class Series(int hash, KeyValuePair<string, object?>[] tags, double[]? bounds)
 {
-    private readonly string _labels = PrometheusNames.Labels(tags);
     private readonly long[]? _buckets = bounds is null ? null : new long[bounds.Length + 1];
     private long _integer;
     private double _real;
 
     public int Hash { get; } = hash;
+
+    /// <summary>The labels as written, without braces.</summary>
+    public string Labels { get; } = PrometheusNames.Labels(tags);
 
     public bool Matches(ReadOnlySpan<KeyValuePair<string, object?>> other)
     {
@@ -53,10 +55,10 @@ internal sealed class Series(int hash, KeyValuePair<string, object?>[] tags, dou
     {
         if (_buckets is null)
         {
-            Put(samples, _labels.Length == 0 ? name : $"{name}{{{_labels}}}", Interlocked.Read(ref _integer) + Volatile.Read(ref _real));
+            Put(samples, Labels.Length == 0 ? name : $"{name}{{{Labels}}}", Interlocked.Read(ref _integer) + Volatile.Read(ref _real));
             return;
         }
-        var prefix = _labels.Length == 0 ? "" : _labels + ",";
+        var prefix = Labels.Length == 0 ? "" : Labels + ",";
         long count = 0;
         for (var i = 0; i < _buckets.Length; i++)
         {
@@ -64,7 +66,7 @@ internal sealed class Series(int hash, KeyValuePair<string, object?>[] tags, dou
             var bound = i < bounds!.Length ? bounds[i] : double.PositiveInfinity;
             Put(samples, $"{name}_bucket{{{prefix}le=\"{PrometheusNames.Number(bound)}\"}}", count);
         }
-        var suffix = _labels.Length == 0 ? "" : $"{{{_labels}}}";
+        var suffix = Labels.Length == 0 ? "" : $"{{{Labels}}}";
         Put(samples, $"{name}_sum{suffix}", Volatile.Read(ref _real));
         Put(samples, $"{name}_count{suffix}", count);
     }

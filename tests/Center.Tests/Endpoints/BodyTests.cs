@@ -58,10 +58,10 @@ public sealed class BodyTests
     public async Task A_body_over_the_limit_is_refused_by_its_announced_length()
     {
         await using var host = await CenterHost.StartAsync(options => options.MaxBatchBodyBytes = 100_000);
-        var answer = (await host.SendAsync("POST", "/v1/messages/batch", new byte[100_001])).ExpectProblem(413, "body-too-large");
+        var answer = (await host.SendBytesAsync("POST", "/v1/messages/batch", new byte[100_001])).ExpectProblem(413, "body-too-large");
         Assert.Equal("at most 100000 bytes", answer.Text("limit"));
-        (await host.SendAsync("POST", "/v1/messages", new byte[6 * 65_536 + 16_385])).ExpectProblem(413, "body-too-large");
-        (await host.SendAsync("POST", "/v1/tickets", new byte[512 * 1_024 + 1])).ExpectProblem(413, "body-too-large");
+        (await host.SendBytesAsync("POST", "/v1/messages", new byte[6 * 65_536 + 16_385])).ExpectProblem(413, "body-too-large");
+        (await host.SendBytesAsync("POST", "/v1/tickets", new byte[512 * 1_024 + 1])).ExpectProblem(413, "body-too-large");
     }
 
     [Fact]
@@ -95,7 +95,7 @@ public sealed class BodyTests
         var messages = string.Join(',', Enumerable.Repeat($$"""{"user":"a","text":"{{escaped}}"}""", 86));
         var body = Encoding.UTF8.GetBytes($$"""{"messages":[{{messages}}]}""");
         Assert.InRange(body.Length, 30_000_001, 32 * 1_024 * 1_024);
-        (await host.SendAsync("POST", "/v1/messages/batch", body)).Expect(202);
+        (await host.SendBytesAsync("POST", "/v1/messages/batch", body)).Expect(202);
         Assert.Equal(86, host.Mailboxes.Total);
     }
 
@@ -104,9 +104,9 @@ public sealed class BodyTests
     {
         await using var host = await CenterHost.StartAsync(options => options.BufferedBodyBytes = 1_024 * 1_024);
         var big = Encoding.UTF8.GetBytes($$"""{"messages":[{{string.Join(',', Enumerable.Repeat($$"""{"user":"a","text":"{{new string('x', 60_000)}}"}""", 40))}}]}""");
-        (await host.SendAsync("POST", "/v1/messages/batch", big)).ExpectProblem(503, "overloaded");
+        (await host.SendBytesAsync("POST", "/v1/messages/batch", big)).ExpectProblem(503, "overloaded");
         for (var i = 0; i < 5; i++)
-            (await host.SendAsync("POST", "/v1/messages/batch", big[..200_000])).ExpectProblem(400, "malformed-json");
+            (await host.SendBytesAsync("POST", "/v1/messages/batch", big[..200_000])).ExpectProblem(400, "malformed-json");
     }
 
     [Fact]

@@ -18,8 +18,14 @@ internal sealed class FakeBroadcastLog(TimeProvider time) : IBroadcastLog
 
     public long KnownUsers { get; set; }
 
-    /// <summary>Every state that a task was moved to, in order.</summary>
-    public List<(long Seq, TaskState State)> Moves { get; } = [];
+    private readonly List<(string App, long Seq, TaskState State)> _moves = [];
+
+    /// <summary>Every state that a task of the app was moved to, in order.</summary>
+    public IReadOnlyList<(long Seq, TaskState State)> Moves(string app = CenterHost.App)
+    {
+        lock (_lock)
+            return [.. _moves.Where(move => move.App == app).Select(move => (move.Seq, move.State))];
+    }
 
     public BroadcastRecord Record(long seq, string app = CenterHost.App)
     {
@@ -121,7 +127,7 @@ internal sealed class FakeBroadcastLog(TimeProvider time) : IBroadcastLog
             if (!from.Contains(record.State))
                 return record;
             var now = time.GetUtcNow().ToUnixTimeMilliseconds();
-            Moves.Add((seq, next));
+            _moves.Add((app, seq, next));
             return record with
             {
                 State = next,

@@ -1,4 +1,5 @@
 using PushSystem.Center.Tasks;
+using PushSystem.Center.Tests.Fakes;
 using PushSystem.TestSupport;
 using Xunit;
 
@@ -6,7 +7,7 @@ namespace PushSystem.Center.Tests.Tasks;
 
 public sealed class WakeSignalTests
 {
-    private readonly FakeClock _clock = new();
+    private readonly ArmedClock _clock = new();
     private readonly WakeSignal _signal = new();
 
     [Fact]
