@@ -12,10 +12,7 @@ internal static class AppOperations
         {"id":"b1-4","state":"queued","ratePerSecond":2000,"acceptedAt":"2026-01-01T12:00:00Z","expiresAt":"2026-01-02T12:00:00Z","targeted":0,"sent":0,"acked":0,"offline":0}
         """;
 
-    private const string RunningExample =
-        """
-        {"id":"b1-4","state":"running","ratePerSecond":2000,"acceptedAt":"2026-01-01T12:00:00Z","expiresAt":"2026-01-02T12:00:00Z","startedAt":"2026-01-01T12:00:01Z","targeted":18250,"sent":6021,"acked":5990,"offline":70411}
-        """;
+    private static readonly string RunningExample = Example("running");
 
     private static readonly ApiProblem NoBroadcast = new(404, "no-such-broadcast");
     private static readonly ApiProblem WrongState = new(409, "wrong-state");
@@ -117,24 +114,30 @@ internal static class AppOperations
         Problems = [NoBroadcast, WrongState],
     };
 
-    public static readonly ApiOperation PauseBroadcast = Act("pauseBroadcast", "Hold a broadcast", "Allowed while it is queued or running.");
+    public static readonly ApiOperation PauseBroadcast = Act("pauseBroadcast", "Hold a broadcast", "Allowed while it is queued or running.", Example("paused"));
 
-    public static readonly ApiOperation ResumeBroadcast = Act("resumeBroadcast", "Let a held broadcast go on", "Allowed while it is paused.");
+    public static readonly ApiOperation ResumeBroadcast = Act("resumeBroadcast", "Let a held broadcast go on", "Allowed while it is paused.", Example("running"));
 
-    public static readonly ApiOperation CancelBroadcast =
-        Act("cancelBroadcast", "End a broadcast for good", "Allowed while it is queued, running or paused. Who has not got it will not get it.");
+    public static readonly ApiOperation CancelBroadcast = Act(
+        "cancelBroadcast", "End a broadcast for good", "Allowed while it is queued, running or paused. Who has not got it will not get it.",
+        Example("cancelled", "\"finishedAt\":\"2026-01-01T12:00:04Z\","));
 
     public static readonly ApiOperation GetOwnApp = new("getOwnApp", App, "The app that the key belongs to")
     {
         Replies = [new(200, "The app, without secrets.", typeof(AppView), AdminOperations.AppExample)],
     };
 
-    private static ApiOperation Act(string id, string summary, string description) => new(id, Broadcasts, summary)
+    private static string Example(string state, string finished = "") =>
+        $$"""
+        {"id":"b1-4","state":"{{state}}","ratePerSecond":2000,"acceptedAt":"2026-01-01T12:00:00Z","expiresAt":"2026-01-02T12:00:00Z","startedAt":"2026-01-01T12:00:01Z",{{finished}}"targeted":18250,"sent":6021,"acked":5990,"offline":70411}
+        """;
+
+    private static ApiOperation Act(string id, string summary, string description, string example) => new(id, Broadcasts, summary)
     {
         Description = description,
         Request = typeof(NothingRequest),
         IsRequestOptional = true,
-        Replies = [new(200, "The task.", typeof(BroadcastView), RunningExample)],
+        Replies = [new(200, "The task.", typeof(BroadcastView), example)],
         Problems = [NoBroadcast, WrongState],
     };
 }
