@@ -12,6 +12,7 @@ internal sealed class PositionCheck(RoomShard shard)
 {
     private readonly RoomContext _room = shard.Room;
     private long _nextRound = long.MinValue;
+    private long _roundStarted;
     private int _cursor = -1;
     private bool _asking;
 
@@ -26,6 +27,7 @@ internal sealed class PositionCheck(RoomShard shard)
             if (now < _nextRound)
                 return;
             _nextRound = now + (long)shard.Options.PositionCheckInterval.TotalMilliseconds;
+            _roundStarted = now;
             _cursor = 0;
             foreach (var app in shard.Apps.Values.ToArray())
             {
@@ -80,7 +82,13 @@ internal sealed class PositionCheck(RoomShard shard)
             if (shard.Sessions.IsLive(sessions[i].Slot, sessions[i].Generation) && IsChecked(sessions[i].Slot))
                 Compare(sessions[i].Slot, StreamKind.Mailbox, positions[i]);
         }
+        if (positions.Count > 0 && IsLate())
+            Step();
     }
+
+    // One batch per tick is enough for few sessions; with many, a round has to end before the next one is due.
+    private bool IsLate() => _cursor >= 0
+        && _cursor < shard.Sessions.HighWater * (shard.Now - _roundStarted) / Math.Max(1, _nextRound - _roundStarted);
 
     private async Task AskReleasedAsync(ShardApp app)
     {

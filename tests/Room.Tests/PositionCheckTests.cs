@@ -73,6 +73,18 @@ public class PositionCheckTests
     }
 
     [Fact]
+    public async Task A_round_over_many_sessions_ends_before_the_next_one()
+    {
+        await using var world = new RoomWorld(options => options.PositionCheckBatch = 1, shards: 1);
+        for (var i = 0; i < 200; i++)
+            world.LogIn(new UserKey("a", $"u{i}"));
+        world.Advance(5.2);
+        Assert.InRange(world.Mailboxes.Script.Count("PositionsAsync"), 1, 20);
+        world.Advance(5.1);
+        Assert.InRange(world.Mailboxes.Script.Count("PositionsAsync"), 200, 220);
+    }
+
+    [Fact]
     public async Task A_check_that_fails_is_repeated_in_the_next_round()
     {
         await using var world = new RoomWorld();
