@@ -75,6 +75,12 @@ internal sealed class Resumption(RoomShard shard)
             var old = client.Connection;
             shard.Ender.Detach(clientRef);
             shard.Lifecycle.Abandon(old);
+            // Where no lost connection is kept at all, this one is gone now.
+            if (!shard.Clients.IsLive(clientRef.Slot, clientRef.Generation))
+            {
+                operation.Shard.Post(static done => done.Shard.Resumption.Refused(done.Connection), operation);
+                return;
+            }
         }
         if (operation.Shard == shard)
             AttachHere(operation, clientRef);
@@ -173,7 +179,8 @@ internal sealed class Resumption(RoomShard shard)
             return;
         }
         shard.Ender.Detach(operation.Arrived);
-        Settle(operation.Arrived);
+        if (shard.Clients.IsLive(operation.Arrived.Slot, operation.Arrived.Generation))
+            Settle(operation.Arrived);
         if (_room.Draining)
             shard.Ender.EndClient(operation.Arrived, SessionEnd.Drained);
     }

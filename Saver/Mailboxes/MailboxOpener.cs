@@ -14,6 +14,8 @@ internal enum OpenOutcome
     NeedsConnection,
     /// <inheritdoc cref="ReadOutcome.Again"/>
     Again,
+    /// <summary>Memory is behind the database for a moment: repeat on the writing thread.</summary>
+    Unsettled,
     /// <summary>The user's first opening: a row and a cursor must be committed.</summary>
     NewUser,
     /// <summary>The client is ahead of the store: a new epoch must be committed.</summary>
@@ -113,7 +115,12 @@ internal sealed class MailboxOpener(MailboxTable table, ILogger logger)
             var seq = position + 1;
             if (seq <= state.TableTop && connection is null)
                 return OpenOutcome.NeedsConnection;
-            if (ExpiryOf(mailbox, state, seq, connection, writing) is not { } expiresAt || expiresAt > now)
+            if (ExpiryOf(mailbox, state, seq, connection, writing) is not { } expiresAt)
+            {
+                // Removed by a commit that is not visible in memory yet; the writing thread knows why.
+                return writing ? OpenOutcome.Done : OpenOutcome.Unsettled;
+            }
+            if (expiresAt > now)
                 return OpenOutcome.Done;
             position = seq;
             reason = ResetReasons.Stronger(reason, ResetReason.Expired);

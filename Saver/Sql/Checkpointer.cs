@@ -10,6 +10,8 @@ namespace PushSystem.Saver.Sql;
 internal sealed class Checkpointer(Func<RawConnection> open, SaverOptions options, SaverMetrics metrics, ILogger logger) : IAsyncDisposable
 {
     private const long PageBytes = 4_096;
+    // Over this many times its bound the writer waits, or a slow disk would let the log grow without end.
+    private const int MostOverdue = 4;
 
     private Task _background = Task.CompletedTask;
     private bool _finishWanted;
@@ -20,7 +22,11 @@ internal sealed class Checkpointer(Func<RawConnection> open, SaverOptions option
     {
         _pages += connection.TakePagesWritten();
         if (!_background.IsCompleted)
-            return;
+        {
+            if (_pages * PageBytes < options.CheckpointBytes * MostOverdue)
+                return;
+            _background.Wait();
+        }
         if (_finishWanted)
         {
             _finishWanted = false;
@@ -30,11 +36,12 @@ internal sealed class Checkpointer(Func<RawConnection> open, SaverOptions option
         {
             _pages = 0;
             _finishWanted = true;
-            _background = Task.Run(() => Guarded(open, static open =>
-            {
-                using var own = open();
-                return own.Checkpoint(truncate: false);
-            }));
+            _background = Task.Factory.StartNew(
+                () => Guarded(open, static open =>
+                {
+                    using var own = open();
+                    return own.Checkpoint(truncate: false);
+                }), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
         }
     }
 

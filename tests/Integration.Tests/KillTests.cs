@@ -41,7 +41,8 @@ public sealed class KillTests(ITestOutputHelper output)
                 clients.Add(await StartClient(gateway, checker, group, clients.Count));
 
             using var stop = new CancellationTokenSource();
-            var senders = Enumerable.Range(0, Senders).Select(i => SendAsync(gateway, checker, users, i, seed + i, stop.Token)).ToArray();
+            string[] everybody = [.. users, .. quiet];
+            var senders = Enumerable.Range(0, Senders).Select(i => SendAsync(gateway, checker, users, everybody, i, seed + i, stop.Token)).ToArray();
             for (var cycle = 0; cycle < cycles; cycle++)
             {
                 var target = checker.AcceptedCount + random.Next(20, 1_500);
@@ -58,7 +59,15 @@ public sealed class KillTests(ITestOutputHelper output)
             }
             await stop.CancelAsync();
             await Task.WhenAll(senders);
-            await Until(checker.AllReceived, $"every accepted message arrives; now {checker.Evaluate()}");
+            try
+            {
+                await Until(checker.AllReceived, "every accepted message arrives");
+            }
+            catch (TimeoutException)
+            {
+                output.WriteLine($"{checker.Evaluate()}\nbroadcasts: {(await gateway.Get("/v1/broadcasts?limit=20")).Body.ToJsonString()}\nlog: {gateway.Process.Output}");
+                throw;
+            }
         }
         finally
         {
@@ -86,14 +95,16 @@ public sealed class KillTests(ITestOutputHelper output)
             var key = message.Stream == StreamKind.Broadcast ? $"{message.Text}@{message.User}" : message.Text;
             checker.Received(message.User, message.Id, key);
         });
-        foreach (var user in users)
-            client.Bind("demo", user, async _ => await gateway.Ticket(user));
+        var bindings = users.Select(user => client.Bind("demo", user, async _ => await gateway.Ticket(user))).ToArray();
         await client.StartAsync();
+        // A user gets broadcasts from the first time on that it was bound.
+        foreach (var binding in bindings)
+            await Waiting.For(binding.WaitBoundAsync(), $"{binding.User} is bound");
         return client;
     }
 
     // Sends single messages, batches and now and then a broadcast; repeats each with its idempotency key until it has an answer.
-    private static async Task SendAsync(Gateway gateway, DeliveryChecker checker, string[] users, int sender, int seed, CancellationToken stop)
+    private static async Task SendAsync(Gateway gateway, DeliveryChecker checker, string[] users, string[] everybody, int sender, int seed, CancellationToken stop)
     {
         var random = new Random(seed);
         for (var i = 0; !stop.IsCancellationRequested; i++)
@@ -102,10 +113,10 @@ public sealed class KillTests(ITestOutputHelper output)
             var kind = random.Next(100);
             if (kind == 0 && sender == 0)
             {
-                foreach (var user in users)
+                foreach (var user in everybody)
                     checker.Sent($"{key}@{user}", user);
                 var task = await Answer(gateway, "/v1/broadcasts", new { text = key }, key);
-                foreach (var user in users)
+                foreach (var user in everybody)
                     checker.Accepted($"{key}@{user}", user, task["id"]!.GetValue<string>());
             }
             else if (kind < 50)

@@ -238,6 +238,22 @@ public class ResumeTests
         await world.Until(() => world.Registry.Count == 2, "the oldest is unbound");
     }
 
+    [Theory]
+    [MemberData(nameof(NewShards))]
+    public async Task A_room_that_keeps_no_lost_connection_refuses_every_resume(int shard)
+    {
+        await using var world = new RoomWorld(options => options.MaxDetachedPerShard = 0);
+        var old = world.LogIn(0, Alice);
+        var next = world.Connect(shard);
+        Assert.Equal(ReasonCode.ResumeUnknown, next.Resume(old.ResumeTicket, Position(0)).Code);
+        next.SendLogin(world.Binding(Alice));
+        Assert.Equal(ReasonCode.Ok, next.ExpectLogin().Results[0].Code);
+        old.ExpectClosed();
+        next.Drop();
+        Assert.Equal((0, 0L), (world.Room.Sessions, world.Room.Context.Metrics.Detached));
+        await world.Until(() => world.Registry.Count == 0, "unbound");
+    }
+
     [Fact]
     public async Task A_new_login_elsewhere_ends_the_lost_session()
     {

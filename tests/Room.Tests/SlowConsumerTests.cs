@@ -77,6 +77,24 @@ public class SlowConsumerTests
     }
 
     [Fact]
+    public async Task A_client_held_back_by_the_limit_over_all_goes_on_when_others_have_been_served()
+    {
+        await using var world = new RoomWorld(maxOutputBytes: 20_000, maxTotalOutputBytes: 20_000);
+        var hog = world.LogIn(0, Bob);
+        var client = world.LogIn(1, Alice);
+        hog.Wire.StopReading();
+        for (var i = 1; i <= 19; i++)
+            world.Push(Bob, new string('x', 1000));
+        world.Push(Alice, new string('y', 2000));
+        world.Advance(20);
+        client.ExpectNothing();
+        hog.Wire.ContinueReading();
+        world.Advance(0.5);
+        client.ExpectPush(new string('y', 2000));
+        Assert.False(client.Wire.IsClosed);
+    }
+
+    [Fact]
     public async Task Transient_messages_are_dropped_while_output_waits()
     {
         await using var world = new RoomWorld(options => options.MaxDataOutputBytes = 10_000);

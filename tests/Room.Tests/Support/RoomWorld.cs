@@ -16,14 +16,14 @@ internal sealed class RoomWorld : IAsyncDisposable
     public static readonly UserKey Alice = new("a", "alice");
     public static readonly UserKey Bob = new("a", "bob");
 
-    public RoomWorld(Action<RoomOptions>? configure = null, int shards = 2, int maxOutputBytes = 256 * 1024)
+    public RoomWorld(Action<RoomOptions>? configure = null, int shards = 2, int maxOutputBytes = 256 * 1024, long maxTotalOutputBytes = 256L * 1024 * 1024)
     {
         var options = new RoomOptions();
         configure?.Invoke(options);
         Options = options;
         Broadcasts = new FakeBroadcastLog(Clock);
         Mailboxes = new FakeMailboxes(Broadcasts, Clock);
-        Engine = new MemoryEngine(new TransportOptions { Shards = shards, MaxOutputBytes = maxOutputBytes }, Loggers, Clock);
+        Engine = new MemoryEngine(new TransportOptions { Shards = shards, MaxOutputBytes = maxOutputBytes, MaxTotalOutputBytes = maxTotalOutputBytes }, Loggers, Clock);
         Room = new RoomNode(new RoomIdentity("room-1", 10), new RoomServices
         {
             Engine = Engine,
