@@ -1,6 +1,7 @@
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Options;
 using PushSystem.Center.Auth;
 using PushSystem.Center.Bodies;
 using PushSystem.Center.Delivery;
@@ -8,6 +9,7 @@ using PushSystem.Center.Endpoints;
 using PushSystem.Center.Idempotency;
 using PushSystem.Center.OpenApi;
 using PushSystem.Center.Tasks;
+using PushSystem.Contracts;
 using PushSystem.Hosting;
 
 namespace PushSystem.Center;
@@ -49,6 +51,10 @@ public static class CenterServices
     /// <summary>Maps the API, its OpenAPI document at /openapi/v1.json and the page /docs.</summary>
     public static void MapCenter(this IEndpointRouteBuilder endpoints)
     {
+        var levels = endpoints.ServiceProvider.GetRequiredService<IMailboxes>().Levels;
+        var level = endpoints.ServiceProvider.GetRequiredService<CenterOptions>().DefaultLevel;
+        if (level != Durability.Transient && !levels.Contains(level))
+            throw new OptionsValidationException("Center", typeof(CenterOptions), [$"Center:{nameof(CenterOptions.DefaultLevel)}: the mailboxes do not offer {level}"]);
         var routes = new CenterRoutes(endpoints);
         routes.MapForApps();
         routes.MapForAdmin();

@@ -15,7 +15,7 @@ internal sealed class UserEndpoints(
     public ValueTask<ApiAnswer> IssueTicket(HttpContext http, AppRecord app, ReadOnlyMemory<byte> body)
     {
         var (user, seconds) = TicketParser.Read(body.Span);
-        var key = app.TicketKeys.MaxBy(candidate => candidate.CreatedAt) ?? throw Problems.NoTicketKey();
+        var key = app.TicketKeys.OrderBy(candidate => candidate.CreatedAt).LastOrDefault() ?? throw Problems.NoTicketKey();
         // A ticket carries whole seconds; the answer says what it carries.
         var expiresAt = DateTimeOffset.FromUnixTimeSeconds(time.GetUtcNow().ToUnixTimeSeconds() + seconds);
         var ticket = Ticket.IssueText(new TicketKey(key.Id, key.Secret), app.Id, user, expiresAt);

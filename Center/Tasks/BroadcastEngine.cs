@@ -49,7 +49,7 @@ internal sealed class BroadcastEngine : BackgroundService
     {
         await _stopping.CancelAsync();
         await base.StopAsync(cancellationToken);
-        await Task.WhenAll(_apps.Values.Select(tasks => tasks.Loop));
+        await Task.WhenAll(_apps.Values.Select(tasks => tasks.Loop)).WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
     public override void Dispose()

@@ -11,7 +11,7 @@ internal sealed class RoomFanout
     /// <summary>The rate that it was told.</summary>
     public int Rate { get; set; }
 
-    /// <summary>It has sent to everybody.</summary>
+    /// <summary>It has nobody left to send to.</summary>
     public bool Finished { get; set; }
 
     /// <summary>Sessions that it aimed at; of a room that is gone, only those that it reached.</summary>
@@ -24,7 +24,7 @@ internal sealed class RoomFanout
     {
         Targeted = Math.Max(Targeted, progress.Targeted);
         Sent = Math.Max(Sent, progress.Sent);
-        Finished |= progress.Finished;
+        Finished = progress.Finished;
     }
 
     /// <summary>The room is not there any more.</summary>

@@ -120,15 +120,14 @@ internal sealed class TaskRun(
         return answers.All(answered => answered) && (action != FanoutAction.Run || open.All(room => room.Fanout.Finished));
     }
 
-    // A task that is done concerns only rooms that were told to run it and have not finished, which happens when it expired; a
-    // cancelled one concerns every room, because another process may have told them.
-    private static bool Concerns(RoomFanout fanout, FanoutAction action, TaskState state) =>
-        !fanout.Finished && action switch
-        {
-            FanoutAction.Run => true,
-            FanoutAction.Cancel when state == TaskState.Done => fanout.Told is FanoutAction.Run or FanoutAction.Pause,
-            _ => fanout.Told != action,
-        };
+    // A pause and a cancellation concern also rooms that have finished: users who come later must not get it from them. A task that
+    // is done concerns only rooms that were told to run it and have not finished, which happens when it expired.
+    private static bool Concerns(RoomFanout fanout, FanoutAction action, TaskState state) => action switch
+    {
+        FanoutAction.Run => fanout.Told != action || !fanout.Finished,
+        FanoutAction.Cancel when state == TaskState.Done => fanout.Told is FanoutAction.Run or FanoutAction.Pause && !fanout.Finished,
+        _ => fanout.Told != action,
+    };
 
     private async ValueTask<bool> TellAsync(
         RoomInfo room, RoomFanout fanout, FanoutAction action, int rate, BroadcastRecord record, CancellationToken cancellationToken)

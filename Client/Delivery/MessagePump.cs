@@ -58,7 +58,7 @@ internal sealed class MessagePump(ClientContext context, Func<ReceivedMessage, V
     private void Reset(ResetItem item)
     {
         var tracker = item.Session.Binding.Tracker(item.Stream);
-        if (tracker.Resets(item.Target))
+        if (tracker.Resets(item.Target, item.Reason))
             Skip(item.Session, item.Stream, item.Target, item.Reason);
     }
 

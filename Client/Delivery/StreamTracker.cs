@@ -64,11 +64,12 @@ internal sealed class StreamTracker(StateStore store, UserState state, StreamKin
     /// A RESET: the stream goes on behind <paramref name="target"/>. True when that skips or may skip messages, and the application has
     /// to know before <see cref="Skip"/>.
     /// </summary>
-    public bool Resets(StreamPosition target)
+    public bool Resets(StreamPosition target, ResetReason reason)
     {
         _announced = null;
         var ours = Position;
-        return target.Epoch != ours.Epoch || target.Seq > ours.Seq;
+        // Data loss is the one reason that may lead back: what follows has new messages under old numbers.
+        return target.Epoch != ours.Epoch || target.Seq > ours.Seq || (reason == ResetReason.DataLoss && target.Seq < ours.Seq);
     }
 
     /// <summary>Goes over a gap that the application was told about.</summary>

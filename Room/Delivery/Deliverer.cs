@@ -241,10 +241,11 @@ internal sealed class Deliverer(RoomShard shard)
     {
         ref var session = ref shard.Sessions[slot];
         ref var stream = ref StreamOf(ref session, kind);
-        if (position.Epoch == 0 || (position.Epoch == stream.Epoch && position.Seq >= stream.Acked))
+        if (position.Epoch == 0 || (position.Epoch == stream.Epoch && position.Seq >= stream.Acked && position.Seq <= stream.HighSent))
             return;
-        // No reset was sent: the client lost its own position, and what it had acknowledged is gone.
-        TellGap(slot, kind, stream.Acked, stream.LastReset == ResetReason.None ? ResetReason.DataLoss : stream.LastReset);
+        // Without a reset that explains it, the client lost its own position or claims one that was never given.
+        var explained = stream.LastReset != ResetReason.None && (position.Epoch != stream.Epoch || position.Seq < stream.Acked);
+        TellGap(slot, kind, stream.Acked, explained ? stream.LastReset : ResetReason.DataLoss);
     }
 
     private void TellGap(int slot, StreamKind kind, long behind, ResetReason reason)

@@ -1,3 +1,4 @@
+using PushSystem.Protocol;
 using PushSystem.Transport;
 
 namespace PushSystem.Room.Sessions;
@@ -36,6 +37,8 @@ internal struct ClientState
     /// <summary>Registry calls under way for this connection id. While there are any, nothing is bound anew and nothing resumes,
     /// so that a late unbind cannot remove a newer entry of the same connection.</summary>
     public int Calls;
+    /// <summary>Bindings that were kicked or replaced while there was no socket; told when the client resumes.</summary>
+    public List<(int AppIndex, ReasonCode Reason)>? EndedAway;
     /// <summary>When the grace period ends, in the shard's milliseconds.</summary>
     public long GraceEnds;
 }

@@ -200,6 +200,7 @@ internal sealed class Resumption(RoomShard shard)
         shard.Lifecycle.Reschedule(ref state, operation.Connection);
         _room.Metrics.Resumed(ReasonCode.Ok);
         shard.Output.ResumeDone(operation.Connection, SettingsFactory.Create(shard, clientRef, state.Version));
+        shard.Ender.TellEndedAway(ref client);
         shard.Lifecycle.Unpause(operation.Connection, PauseReasons.Login);
         Settle(clientRef);
         if (shard.Clients.IsLive(clientRef.Slot, clientRef.Generation))
@@ -221,6 +222,9 @@ internal sealed class Resumption(RoomShard shard)
                 TakePosition(ref session, StreamKind.Broadcast, position.Broadcast);
                 shard.Deliverer.TellMissedGap(slot, StreamKind.Mailbox, position.Mailbox);
                 shard.Deliverer.TellMissedGap(slot, StreamKind.Broadcast, position.Broadcast);
+                // What was fetched and not processed is still to be fetched.
+                session.Mailbox.NoticeOwed = session.Pull && session.Mailbox.Top > session.Mailbox.Acked;
+                session.Broadcast.NoticeOwed = session.Pull && session.Broadcast.Top > session.Broadcast.Acked;
             }
             shard.Poison.Returned(slot);
             shard.Deliverer.PumpSession(slot);

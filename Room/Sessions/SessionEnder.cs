@@ -149,6 +149,16 @@ internal sealed class SessionEnder(RoomShard shard)
         _room.Metrics.AddDetached(-1);
     }
 
+    /// <summary>A client has resumed: it is told which bindings ended meanwhile.</summary>
+    public void TellEndedAway(ref ClientState client)
+    {
+        if (client.EndedAway is not { } ended)
+            return;
+        client.EndedAway = null;
+        foreach (var (index, reason) in ended)
+            shard.Output.GoAway(client.Connection, reason, index, WindowFor(reason), []);
+    }
+
     /// <summary>Ends every session of the client and forgets it.</summary>
     public void EndClient(ClientRef clientRef, SessionEnd end)
     {
@@ -203,8 +213,13 @@ internal sealed class SessionEnder(RoomShard shard)
             (session.Key, session.AppIndex, session.RegistryGeneration, client.Device, client.ConnectionId);
         Remove(slot);
         RoomLog.SessionEnded(_room.Logger, key, connectionId, end);
-        if (end is SessionEnd.Kicked or SessionEnd.Replaced && client.Phase == ClientPhase.Attached && client.Sessions > 0)
-            shard.Output.GoAway(client.Connection, reason, index, WindowFor(reason), []);
+        if (end is SessionEnd.Kicked or SessionEnd.Replaced && client.Sessions > 0)
+        {
+            if (client.Phase == ClientPhase.Attached)
+                shard.Output.GoAway(client.Connection, reason, index, WindowFor(reason), []);
+            else
+                (client.EndedAway ??= []).Add((index, reason));
+        }
         // A replaced session's entry is the newer one's, and the user is still online.
         if (end == SessionEnd.Replaced)
             return;

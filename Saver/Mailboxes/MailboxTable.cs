@@ -74,26 +74,33 @@ internal sealed class MailboxTable(SaverOptions options)
         }
     }
 
-    /// <summary>Writing thread, between batches: drops mailboxes over the bound that were not touched since the last round.</summary>
-    public void Evict()
+    /// <summary>
+    /// Writing thread, between batches: drops mailboxes over the bound that were not touched since the last round. True when another
+    /// round is needed and can achieve something.
+    /// </summary>
+    public bool Evict()
     {
+        var progress = false;
         for (var i = 0; i < EvictionsPerRound && Count > options.CachedMailboxes && _order.TryDequeue(out var mailbox); i++)
         {
             if (mailbox.Touched)
             {
                 mailbox.Touched = false;
                 _order.Enqueue(mailbox);
+                progress = true;
             }
             else if (mailbox.TryEvict())
             {
                 _mailboxes.TryRemove(KeyValuePair.Create(mailbox.Key, mailbox));
                 Interlocked.Decrement(ref _count);
+                progress = true;
             }
             else
             {
                 _order.Enqueue(mailbox);
             }
         }
+        return progress && IsOverfull;
     }
 
     /// <summary>Notes expired messages for the next flush. Any thread.</summary>

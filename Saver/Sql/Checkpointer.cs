@@ -54,7 +54,7 @@ internal sealed class Checkpointer(Func<RawConnection> open, SaverOptions option
             checkpoint(state);
             metrics.Checkpoints.Add(1);
         }
-        catch (SqliteFailureException exception)
+        catch (Exception exception)
         {
             SaverLog.CheckpointFailed(logger, exception);
         }

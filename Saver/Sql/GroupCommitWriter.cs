@@ -236,7 +236,8 @@ internal sealed class GroupCommitWriter : IAsyncDisposable
             return exception;
         }
         _batch.Publish();
-        _state.Committed();
+        if (_state.Committed())
+            RequestFlush();
         if (_failures > 0)
         {
             SaverLog.StoreRecovered(_logger, _failures);

@@ -30,12 +30,12 @@ internal sealed class StoreState(
         counters.WriteRows(batch);
     }
 
-    public void Committed()
+    public bool Committed()
     {
         journal.Committed();
         mailboxes.Committed();
         counters.Reset();
-        table.Evict();
+        return table.Evict();
     }
 
     public void RolledBack()

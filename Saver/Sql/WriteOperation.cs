@@ -57,8 +57,8 @@ internal interface IWriteState
     /// <summary>Inside the transaction, after the writes.</summary>
     void Finish(WriteBatch batch);
 
-    /// <summary>After a commit and its publication.</summary>
-    void Committed();
+    /// <summary>After a commit and its publication. True: there is housekeeping left that should not wait for the next write.</summary>
+    bool Committed();
 
     /// <summary>After a rollback.</summary>
     void RolledBack();

@@ -75,6 +75,16 @@ internal sealed class Gateway : IAsyncDisposable
         return ((int)response.StatusCode, JsonNode.Parse(await response.Content.ReadAsStringAsync(cancel)) ?? new JsonObject());
     }
 
+    /// <summary>With the admin key.</summary>
+    public async Task<(int Status, JsonNode Body)> Patch(string path, object body)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Patch, path);
+        request.Content = new StringContent(System.Text.Json.JsonSerializer.Serialize(body), Encoding.UTF8, "application/json");
+        request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", AdminKey);
+        using var response = await Http.SendAsync(request);
+        return ((int)response.StatusCode, JsonNode.Parse(await response.Content.ReadAsStringAsync()) ?? new JsonObject());
+    }
+
     public async Task<(int Status, JsonNode Body)> Get(string path)
     {
         using var response = await Http.GetAsync(path);

@@ -90,7 +90,7 @@ public class ResumeTests
     }
 
     [Fact]
-    public async Task A_position_of_another_epoch_gets_a_reset_and_one_beyond_what_was_sent_is_ignored()
+    public async Task A_position_of_another_epoch_or_beyond_what_was_sent_gets_a_reset()
     {
         await using var world = new RoomWorld();
         var old = world.LogIn(0, Alice);
@@ -99,10 +99,12 @@ public class ResumeTests
         var next = world.Connect();
         next.Resume(old.ResumeTicket, new ResumePosition(0, new StreamPosition(6, 1), new StreamPosition(3, 9)));
         Assert.Equal(new ResetMessage(0, StreamKind.Mailbox, 7, 1, ResetReason.DataLoss), next.ExpectReset());
+        Assert.Equal(new ResetMessage(0, StreamKind.Broadcast, 3, 1, ResetReason.DataLoss), next.ExpectReset());
         Assert.Equal([1], next.TakePushes());
         next.Drop();
         var third = world.Connect();
         third.Resume(next.ResumeTicket, Position(0, mailbox: 99));
+        Assert.Equal(new ResetMessage(0, StreamKind.Mailbox, 7, 1, ResetReason.DataLoss), third.ExpectReset());
         Assert.Equal([1], third.TakePushes());
     }
 
@@ -402,6 +404,22 @@ public class ResumeTests
         next.Resume(old.ResumeTicket, Position(0, mailbox: 3));
         Assert.Equal(new ResetMessage(0, StreamKind.Mailbox, 8, 1, ResetReason.DataLoss), next.ExpectReset());
         Assert.Equal(1, next.ExpectPush("new").Seq);
+    }
+
+    [Theory]
+    [MemberData(nameof(NewShards))]
+    public async Task A_binding_that_was_kicked_meanwhile_is_told_behind_the_resume(int shard)
+    {
+        await using var world = new RoomWorld();
+        var old = world.LogIn(0, Alice, Bob);
+        old.Drop();
+        world.Kick(Alice);
+        var next = world.Connect(shard);
+        Assert.Equal(ReasonCode.Ok, next.Resume(old.ResumeTicket, Position(0), Position(1)).Code);
+        var end = next.ExpectGoAway();
+        Assert.Equal((ReasonCode.Kicked, 0), (end.Reason, end.AppIndex));
+        world.Push(Bob, "to bob");
+        next.ExpectPush("to bob");
     }
 
     [Fact]

@@ -144,6 +144,11 @@ public sealed class HostingTests
         Assert.Contains($"Center:{member}: ", refusal.Message, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task A_default_level_that_the_mailboxes_do_not_offer_is_refused_at_the_start() =>
+        await Assert.ThrowsAsync<OptionsValidationException>(() => CenterHost.StartAsync(
+            options => options.DefaultLevel = Contracts.Durability.Stored, host => host.Mailboxes.Levels = new HashSet<Contracts.Durability> { Contracts.Durability.Durable }));
+
     private sealed class SampleOptions : IValidatableObject
     {
         [Range(1, 10)]

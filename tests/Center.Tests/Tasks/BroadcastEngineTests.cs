@@ -220,6 +220,24 @@ public sealed class BroadcastEngineTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_room_that_has_finished_is_told_of_pause_resume_and_cancellation()
+    {
+        var (ready, busy) = (_rooms.Add("room-1"), _rooms.Add("room-2"));
+        ready.OnFanout = _ => new FanoutProgress(true, true, 5, 5);
+        busy.OnFanout = _ => new FanoutProgress(true, false, 5, 1);
+        await StartAsync();
+        await AppendAsync();
+        await Until(() => busy.Commands.Count > 1, "begun");
+        await _tasks.PauseAsync(CenterHost.App, "b1-1", CancellationToken.None);
+        await Until(() => ready.Actions[^1] == FanoutAction.Pause, "paused");
+        await _tasks.ResumeAsync(CenterHost.App, "b1-1", CancellationToken.None);
+        await Until(() => ready.Actions[^1] == FanoutAction.Run, "resumed");
+        await _tasks.CancelAsync(CenterHost.App, "b1-1", CancellationToken.None);
+        await Until(() => ready.Actions[^1] == FanoutAction.Cancel && busy.Actions[^1] == FanoutAction.Cancel, "cancelled");
+        Assert.Equal([FanoutAction.Run, FanoutAction.Pause, FanoutAction.Run, FanoutAction.Cancel], ready.Actions);
+    }
+
+    [Fact]
     public async Task A_queued_broadcast_that_is_cancelled_never_runs()
     {
         var room = _rooms.Add("room-1");

@@ -34,7 +34,7 @@ internal sealed class CallScript
             _failures[call] = (times, error ?? new StoreUnavailableException("the store is away"));
     }
 
-    public async ValueTask Before(string call)
+    public async ValueTask Before(string call, CancellationToken cancellationToken)
     {
         CallGate? gate;
         lock (_lock)
@@ -43,7 +43,7 @@ internal sealed class CallScript
             gate = Take(_before, call);
         }
         if (gate is not null)
-            await gate.Pass();
+            await gate.Pass(cancellationToken);
         lock (_lock)
         {
             if (!_failures.TryGetValue(call, out var failure) || failure.Left == 0)
@@ -53,13 +53,13 @@ internal sealed class CallScript
         }
     }
 
-    public async ValueTask After(string call)
+    public async ValueTask After(string call, CancellationToken cancellationToken)
     {
         CallGate? gate;
         lock (_lock)
             gate = Take(_after, call);
         if (gate is not null)
-            await gate.Pass();
+            await gate.Pass(cancellationToken);
     }
 
     private CallGate Add(Dictionary<string, Queue<CallGate>> gates, string call)
@@ -85,21 +85,23 @@ internal sealed class CallGate
 
     public bool Arrived { get; private set; }
 
-    public Task Pass()
+    /// <summary>Cancellation ends the wait, so that a test that fails before the release does not hang in its disposal.</summary>
+    public Task Pass(CancellationToken cancellationToken)
     {
         Arrived = true;
+        cancellationToken.Register(() => _released.TrySetCanceled(cancellationToken));
         return _released.Task;
     }
 
     public void Release()
     {
         Assert.True(Arrived, "the call that was to be held has not come");
-        _released.SetResult();
+        _released.TrySetResult();
     }
 
     public void Fail()
     {
         Assert.True(Arrived, "the call that was to be held has not come");
-        _released.SetException(new StoreUnavailableException("the store went away during the call"));
+        _released.TrySetException(new StoreUnavailableException("the store went away during the call"));
     }
 }

@@ -56,14 +56,14 @@ internal sealed class FakeBroadcastLog(TimeProvider time) : IBroadcastLog
 
     public async ValueTask<StreamPosition> ReleasedAsync(string app, CancellationToken cancellationToken)
     {
-        await Script.Before(nameof(ReleasedAsync));
+        await Script.Before(nameof(ReleasedAsync), cancellationToken);
         lock (_lock)
             return new StreamPosition(LogOf(app).Epoch, LogOf(app).Released);
     }
 
     public async ValueTask<ReadReply> ReadAsync(string app, uint epoch, long fromSeq, int maxMessages, int maxBytes, CancellationToken cancellationToken)
     {
-        await Script.Before(nameof(ReadAsync));
+        await Script.Before(nameof(ReadAsync), cancellationToken);
         ReadReply reply;
         lock (_lock)
         {
@@ -74,7 +74,7 @@ internal sealed class FakeBroadcastLog(TimeProvider time) : IBroadcastLog
                 : new ReadReply(log.Epoch,
                     FakeMailboxes.Range(log.Entries.Values.Where(entry => entry.Seq <= log.Released), fromSeq, maxMessages, maxBytes), log.Released, 0);
         }
-        await Script.After(nameof(ReadAsync));
+        await Script.After(nameof(ReadAsync), cancellationToken);
         return reply;
     }
 

@@ -33,16 +33,16 @@ internal sealed class FakeCoordinator : ICoordinator
 
     public async ValueTask<UpstreamReply> SubmitAsync(UpstreamMessage message, CancellationToken cancellationToken)
     {
-        await Script.Before(nameof(SubmitAsync));
+        await Script.Before(nameof(SubmitAsync), cancellationToken);
         lock (_lock)
             _messages.Add(message);
-        await Script.After(nameof(SubmitAsync));
+        await Script.After(nameof(SubmitAsync), cancellationToken);
         return Answer(message);
     }
 
     public async ValueTask NotifyAsync(IReadOnlyList<PresenceChange> changes, CancellationToken cancellationToken)
     {
-        await Script.Before(nameof(NotifyAsync));
+        await Script.Before(nameof(NotifyAsync), cancellationToken);
         lock (_lock)
             _presence.AddRange(changes);
     }

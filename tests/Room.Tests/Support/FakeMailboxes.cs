@@ -62,7 +62,7 @@ internal sealed class FakeMailboxes(FakeBroadcastLog broadcasts, TimeProvider ti
 
     public async ValueTask<IReadOnlyList<OpenReply>> OpenAsync(IReadOnlyList<OpenRequest> requests, CancellationToken cancellationToken)
     {
-        await Script.Before(nameof(OpenAsync));
+        await Script.Before(nameof(OpenAsync), cancellationToken);
         var replies = new List<OpenReply>();
         lock (_lock)
         {
@@ -77,13 +77,13 @@ internal sealed class FakeMailboxes(FakeBroadcastLog broadcasts, TimeProvider ti
                 replies.Add(new OpenReply(new StreamOpening(box.Epoch, box.Acked, box.Top, gap), broadcasts.Open(request.Key, request.Broadcast)));
             }
         }
-        await Script.After(nameof(OpenAsync));
+        await Script.After(nameof(OpenAsync), cancellationToken);
         return replies;
     }
 
     public async ValueTask<ReadReply> ReadAsync(ReadRequest request, CancellationToken cancellationToken)
     {
-        await Script.Before(nameof(ReadAsync));
+        await Script.Before(nameof(ReadAsync), cancellationToken);
         ReadReply reply;
         lock (_lock)
         {
@@ -93,13 +93,13 @@ internal sealed class FakeMailboxes(FakeBroadcastLog broadcasts, TimeProvider ti
                 ? new ReadReply(box.Epoch, [], box.Top, box.Acked)
                 : new ReadReply(box.Epoch, Range(box.Entries.Values, request.FromSeq, request.MaxMessages, request.MaxBytes), box.Top, 0);
         }
-        await Script.After(nameof(ReadAsync));
+        await Script.After(nameof(ReadAsync), cancellationToken);
         return reply;
     }
 
     public async ValueTask AckAsync(IReadOnlyList<AckEntry> acks, CancellationToken cancellationToken)
     {
-        await Script.Before(nameof(AckAsync));
+        await Script.Before(nameof(AckAsync), cancellationToken);
         lock (_lock)
         {
             AckBatches.Add(acks.Count);
@@ -107,12 +107,12 @@ internal sealed class FakeMailboxes(FakeBroadcastLog broadcasts, TimeProvider ti
             foreach (var ack in acks.Where(ack => ack.Stream == StreamKind.Mailbox && BoxOf(ack.Key).Epoch == ack.Epoch))
                 BoxOf(ack.Key).Acked = Math.Max(BoxOf(ack.Key).Acked, ack.Seq);
         }
-        await Script.After(nameof(AckAsync));
+        await Script.After(nameof(AckAsync), cancellationToken);
     }
 
     public async ValueTask<StreamOpening> ParkAsync(UserKey key, uint epoch, long seq, CancellationToken cancellationToken)
     {
-        await Script.Before(nameof(ParkAsync));
+        await Script.Before(nameof(ParkAsync), cancellationToken);
         lock (_lock)
         {
             var box = BoxOf(key);
@@ -127,11 +127,11 @@ internal sealed class FakeMailboxes(FakeBroadcastLog broadcasts, TimeProvider ti
 
     public async ValueTask<IReadOnlyList<StreamPosition>> PositionsAsync(IReadOnlyList<UserKey> keys, CancellationToken cancellationToken)
     {
-        await Script.Before(nameof(PositionsAsync));
+        await Script.Before(nameof(PositionsAsync), cancellationToken);
         List<StreamPosition> positions;
         lock (_lock)
             positions = [.. keys.Select(key => new StreamPosition(BoxOf(key).Epoch, BoxOf(key).Top))];
-        await Script.After(nameof(PositionsAsync));
+        await Script.After(nameof(PositionsAsync), cancellationToken);
         return positions;
     }
 

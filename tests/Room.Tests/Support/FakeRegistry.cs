@@ -50,15 +50,15 @@ internal sealed class FakeRegistry : ISessionRegistry
 
     public async ValueTask<IReadOnlyList<BindReply>> BindAsync(IReadOnlyList<SessionEntry> sessions, CancellationToken cancellationToken)
     {
-        await Script.Before(nameof(BindAsync));
+        await Script.Before(nameof(BindAsync), cancellationToken);
         var replies = sessions.Select(Put).ToList();
-        await Script.After(nameof(BindAsync));
+        await Script.After(nameof(BindAsync), cancellationToken);
         return replies;
     }
 
     public async ValueTask<IReadOnlyList<bool>> UnbindAsync(IReadOnlyList<SessionEntry> sessions, CancellationToken cancellationToken)
     {
-        await Script.Before(nameof(UnbindAsync));
+        await Script.Before(nameof(UnbindAsync), cancellationToken);
         var removed = new List<bool>();
         lock (_lock)
         {
@@ -72,7 +72,7 @@ internal sealed class FakeRegistry : ISessionRegistry
                 Unbinds.Add((session, match));
             }
         }
-        await Script.After(nameof(UnbindAsync));
+        await Script.After(nameof(UnbindAsync), cancellationToken);
         return removed;
     }
 
