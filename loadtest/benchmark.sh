@@ -21,7 +21,8 @@ port() { # a free port below the ephemeral range
   done
 }
 start() { # a fresh gateway: no row sees what another row left behind
-  rm -rf "$work/data"
+  rm -rf "$work/data" "$work/gateway.log"
+  : >"$work/gateway.log"
   api=$(port) dispatcher=$(port) room=$(port)
   dotnet Standalone/bin/Release/net10.0/PushSystem.Standalone.dll --data "$work/data" --api "127.0.0.1:$api" \
     --dispatcher "127.0.0.1:$dispatcher" --room "127.0.0.1:$room" --no-demo-device >"$work/gateway.log" 2>&1 &

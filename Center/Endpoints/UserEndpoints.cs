@@ -1,3 +1,4 @@
+using System.Globalization;
 using Microsoft.AspNetCore.Http;
 using PushSystem.Center.Bodies;
 using PushSystem.Center.Delivery;
@@ -28,7 +29,8 @@ internal sealed class UserEndpoints(
         var key = new UserKey(app.Id, PathSegments.User(http, 0));
         var entry = (await router.LookupAsync([key], http.RequestAborted))[0];
         var session = entry is not null && router.Room(entry) is not null
-            ? new SessionView(entry.Room, entry.Connection.ToString(System.Globalization.CultureInfo.InvariantCulture), entry.Device, entry.RemoteAddress, Times.At(entry.BoundAt))
+            ? new SessionView(
+                entry.Room, entry.Connection.ToString(CultureInfo.InvariantCulture), entry.Device, entry.RemoteAddress, Times.At(entry.BoundAt))
             : null;
         var mailbox = await mailboxes.SummaryAsync(key, http.RequestAborted) is { } summary
             ? new MailboxView(summary.Epoch, summary.Acked, summary.Top, summary.PendingMessages, summary.PendingBytes,

@@ -43,6 +43,7 @@ internal static class ApiDocument
                 ui.DocumentTitle = "PushSystem API";
                 ui.SwaggerEndpoint($"/openapi/{Name}.json", "PushSystem API");
                 ui.EnablePersistAuthorization();
+                ui.EnableDeepLinking();
                 ui.ConfigObject.DefaultModelsExpandDepth = 0;
             })
             .Build();

@@ -120,8 +120,11 @@ internal sealed class NativeProtocol(RoomShard shard)
                 return true;
             case Opcode.Ack:
                 var ack = AckMessage.Read(body.Span);
-                if (!shard.Deliverer.Ack(state.Client, ack.AppIndex, ack.Stream, ack.EpochTag, ack.Seq))
+                if (!shard.Deliverer.Ack(state.Client, ack.AppIndex, ack.Stream, ack.EpochTag, ack.Seq, out var moved))
                     UnknownTarget(connection, $"ACK of app index {ack.AppIndex}, seq {ack.Seq}: never sent on this connection");
+                // There are as many of these as the server's own pushes call for: they do not count against the client's frame rate.
+                if (moved)
+                    state.FrameTokens++;
                 return true;
             case Opcode.Bind:
                 return shard.Binder.Bind(connection, BindMessage.Read(body.Span));

@@ -98,10 +98,11 @@ internal sealed class Deliverer(RoomShard shard)
 
     /// <summary>
     /// A cumulative ACK. False: of an app index or a message that was never given. One of another epoch, or of a binding that has
-    /// ended, crossed with the news of it and means nothing.
+    /// ended, crossed with the news of it and means nothing. <paramref name="moved"/>: it acknowledged something.
     /// </summary>
-    public bool Ack(ClientRef clientRef, int appIndex, StreamKind kind, byte epochTag, long seq)
+    public bool Ack(ClientRef clientRef, int appIndex, StreamKind kind, byte epochTag, long seq, out bool moved)
     {
+        moved = false;
         ref var client = ref shard.Clients[clientRef.Slot];
         if (appIndex >= client.NextAppIndex)
             return false;
@@ -116,6 +117,7 @@ internal sealed class Deliverer(RoomShard shard)
             return false;
         if (seq <= stream.Acked)
             return true;
+        moved = true;
         TakeAck(ref session, kind, seq);
         Pump(slot, kind);
         return true;

@@ -3,7 +3,7 @@ using SQLitePCL;
 namespace PushSystem.Saver.Sql;
 
 /// <summary>
-/// A SQLite connection with its prepared statements, directly over the C API: a prepared insert costs a third of an ADO.NET command.
+/// A SQLite connection with its prepared statements, directly over the C API: statements are prepared once and kept.
 /// Used by one thread at a time (opened without SQLite's own mutex). Its opener disposes it.
 /// </summary>
 internal sealed class RawConnection : IDisposable

@@ -250,4 +250,21 @@ public class AckTests
         client.Ack(1);
         Assert.Equal([2000.0], samples);
     }
+
+    [Fact]
+    public async Task Acks_of_many_pushes_do_not_reach_the_frame_rate_but_empty_ones_do()
+    {
+        await using var world = new RoomWorld();
+        var client = world.LogIn(Alice);
+        for (var i = 1; i <= 1_000; i++)
+        {
+            world.Push(Alice, "x");
+            client.ExpectPush("x");
+            client.Ack(i);
+        }
+        client.ExpectAlive();
+        for (var i = 0; i < 1_000; i++)
+            client.Ack(1_000);
+        client.ExpectError(ReasonCode.RateLimited);
+    }
 }

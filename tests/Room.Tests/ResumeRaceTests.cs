@@ -207,6 +207,24 @@ public class ResumeRaceTests
     }
 
     [Fact]
+    public async Task The_answer_of_an_old_read_is_not_taken_for_that_of_a_newer_one()
+    {
+        await using var world = new RoomWorld();
+        var old = world.LogIn(0, Alice);
+        world.Mailboxes.Append(Alice, "1");
+        var oldRead = world.Mailboxes.Script.HoldAfter("ReadAsync");
+        world.Push(Alice, "2");
+        old.Drop();
+        var newRead = world.Mailboxes.Script.HoldAfter("ReadAsync");
+        var next = world.Connect(0);
+        next.Resume(old.ResumeTicket, ResumeTests.Position(0));
+        oldRead.Release();
+        next.ExpectNothing();
+        newRead.Release();
+        Assert.Equal([1, 2], next.TakePushes());
+    }
+
+    [Fact]
     public async Task A_slot_that_was_reused_is_never_reached_by_an_old_reference()
     {
         await using var world = new RoomWorld(shards: 1);

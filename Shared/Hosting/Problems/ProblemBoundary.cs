@@ -1,4 +1,5 @@
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
@@ -30,6 +31,8 @@ public static class ProblemBoundary
                 return known.Problem;
             case BadHttpRequestException bad:
                 return ForStatus(bad.StatusCode, bad.Message);
+            // The connection's end can be seen by the reader before the request's token knows of it.
+            case ConnectionResetException or ConnectionAbortedException:
             case OperationCanceledException or IOException when context.RequestAborted.IsCancellationRequested:
                 return null;
             default:
