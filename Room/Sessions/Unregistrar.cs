@@ -108,7 +108,8 @@ internal sealed class Unregistrar : IAsyncDisposable
 
     private void Complete(UnbindRequest request)
     {
-        Interlocked.Decrement(ref _open);
+        // Posted first, so that whoever sees the registrar idle finds the shards told.
         request.Shard?.Post(static done => done.Shard!.Ender.CallDone(done.Client), request);
+        Interlocked.Decrement(ref _open);
     }
 }

@@ -57,7 +57,7 @@ public class BindTests
         var client = world.LogIn(Alice);
         Assert.Equal(1, client.Bind(world.Binding(Bob)).AppIndex);
         client.Unbind(1).Expect(Opcode.UnbindOk);
-        await world.Until(() => world.Registry.Count == 1, "unbound");
+        await world.Unregistered();
         Assert.Equal(2, client.Bind(world.Binding(Bob)).AppIndex);
         world.Push(Bob, "to bob");
         Assert.Equal(2, client.ExpectPush("to bob").AppIndex);
@@ -70,7 +70,7 @@ public class BindTests
         var client = world.LogIn(Alice, Bob);
         Assert.Equal(ReasonCode.TooManyBindings, client.Bind(world.Binding(new UserKey("b", "x"))).Code);
         client.Unbind(0).Expect(Opcode.UnbindOk);
-        await world.Until(() => world.Room.Context.Unregistrar.IsIdle, "unbound");
+        await world.Unregistered();
         Assert.Equal(ReasonCode.Ok, client.Bind(world.Binding(new UserKey("b", "x"))).Code);
     }
 
@@ -153,7 +153,7 @@ public class BindTests
         await world.Until(() => world.Registry.UnbindCount == 1, "the entry is removed in case it was written");
         Assert.Null(world.Registry.Of(Bob));
         Assert.Equal(DeliverOutcome.NotHere, world.Push(Bob, "x"));
-        await world.Until(() => world.Room.Context.Unregistrar.IsIdle, "the removal is over");
+        await world.Unregistered();
         Assert.Equal(ReasonCode.Ok, client.Bind(world.Binding(Bob)).Code);
         client.ExpectPush("x");
     }
@@ -266,7 +266,7 @@ public class BindTests
         var next = world.LogIn(1, Alice);
         old.Drop();
         world.Advance(31, 1);
-        await world.Until(() => world.Room.Context.Unregistrar.IsIdle, "nothing is left to unbind");
+        await world.Unregistered();
         Assert.Equal(next.ConnectionId, world.Registry.Of(Alice)!.Connection);
         Assert.Equal(DeliverOutcome.Taken, world.Push(Alice, "x"));
         next.ExpectPush("x");

@@ -95,7 +95,7 @@ public class BroadcastTests
         var command = world.Broadcasts.Append("a", "one");
         world.Broadcasts.Append("a", "two");
         world.Fanout(command);
-        await world.Until(() => world.Room.Context.Unregistrar.IsIdle, "unbound");
+        await world.Unregistered();
         var client = world.LogIn(Alice);
         client.ExpectPush("one");
         client.ExpectPush("two");

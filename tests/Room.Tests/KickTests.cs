@@ -29,7 +29,8 @@ public class KickTests
         Assert.True(world.Kick(Bob));
         Assert.Equal(1, client.ExpectGoAway().AppIndex);
         client.ExpectAlive();
-        await world.Until(() => world.Registry.Of(Bob) is null, "unbound");
+        await world.Unregistered();
+        Assert.Null(world.Registry.Of(Bob));
         world.Push(Alice, "x");
         client.ExpectPush("x");
         client.Drop();

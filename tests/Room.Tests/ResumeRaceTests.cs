@@ -183,7 +183,7 @@ public class ResumeRaceTests
         next.SendLogin(world.Binding(Alice), world.Binding(Bob));
         Assert.All(next.ExpectLogin().Results, result => Assert.Equal(ReasonCode.Ok, result.Code));
         gate.Release();
-        await world.Until(() => world.Room.Context.Unregistrar.IsIdle, "the unbind is over");
+        await world.Unregistered();
         Assert.Equal(next.ConnectionId, world.Registry.Of(Alice)!.Connection);
         Assert.Equal(next.ConnectionId, world.Registry.Of(Bob)!.Connection);
     }

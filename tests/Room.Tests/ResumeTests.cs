@@ -414,6 +414,7 @@ public class ResumeTests
         var old = world.LogIn(0, Alice, Bob);
         old.Drop();
         world.Kick(Alice);
+        await world.Unregistered();
         var next = world.Connect(shard);
         Assert.Equal(ReasonCode.Ok, next.Resume(old.ResumeTicket, Position(0), Position(1)).Code);
         var end = next.ExpectGoAway();

@@ -74,6 +74,9 @@ internal sealed class RoomWorld : IAsyncDisposable
         return condition();
     }, phase);
 
+    /// <summary>Waits until the registry was told of every session that has ended.</summary>
+    public Task Unregistered() => Until(() => Room.Context.Unregistrar.IsIdle, "the registry was told");
+
     public TestClient Connect(int? shard = null, IPEndPoint? remote = null) => new(this, Engine.Connect(remote, shard));
 
     /// <summary>A connection that has logged in with these users.</summary>
