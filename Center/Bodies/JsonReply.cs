@@ -53,7 +53,8 @@ internal sealed class JsonReply : IDisposable
             return;
         response.ContentType = "application/json";
         response.ContentLength = body.Length;
-        await response.BodyWriter.WriteAsync(body, response.HttpContext.RequestAborted);
+        // Not cancelled with the request: to a caller that is gone the server writes nothing, and nobody has to handle that.
+        await response.BodyWriter.WriteAsync(body, CancellationToken.None);
     }
 
     public void Dispose() => Pool.Return(this);

@@ -29,8 +29,9 @@ public sealed record Problem(int Status, string Slug, string Title, string Detai
             response.Headers.RetryAfter = Math.Max(1, (long)Math.Ceiling(wait.TotalSeconds)).ToString(System.Globalization.CultureInfo.InvariantCulture);
         var body = Body();
         response.ContentLength = body.Length;
+        // Not cancelled with the request: to a caller that is gone the server writes nothing, and nobody has to handle that.
         if (!HttpMethods.IsHead(response.HttpContext.Request.Method))
-            await response.BodyWriter.WriteAsync(body, response.HttpContext.RequestAborted);
+            await response.BodyWriter.WriteAsync(body, CancellationToken.None);
     }
 
     private byte[] Body()

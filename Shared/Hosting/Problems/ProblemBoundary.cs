@@ -54,7 +54,8 @@ public static class ProblemBoundary
         catch (Exception exception)
         {
             problem = Explain(exception, context, logger);
-            if (context.Response.HasStarted)
+            // Half an answer cannot be mended: the server cuts the connection, so that nobody takes it for a whole one.
+            if (problem is not null && context.Response.HasStarted)
                 throw;
         }
         if (problem is not null)
