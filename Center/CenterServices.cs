@@ -11,6 +11,7 @@ using PushSystem.Center.OpenApi;
 using PushSystem.Center.Tasks;
 using PushSystem.Contracts;
 using PushSystem.Hosting;
+using PushSystem.Hosting.Health;
 
 namespace PushSystem.Center;
 
@@ -24,6 +25,7 @@ public static class CenterServices
     public static IServiceCollection AddCenter(this IServiceCollection services, CenterOptions options)
     {
         services.TryAddSingleton(TimeProvider.System);
+        services.TryAddSingleton<HealthState>();
         services.AddSingleton(OptionsCheck.Validated(options, "Center"));
         services.AddSingleton(new BodyBudget(options.BufferedBodyBytes));
         services.AddSingleton<CenterMetrics>();

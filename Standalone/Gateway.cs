@@ -41,9 +41,11 @@ internal sealed class Gateway : IAsyncDisposable
             Rooms = Directory,
             Time = time,
             Loggers = loggers,
-        }, new RoomOptions());
+        }, RoomOptions);
     }
 
+    /// <summary>The room's settings; the dispatcher hints the same heartbeat.</summary>
+    public RoomOptions RoomOptions { get; } = new();
     public SqlStore Store { get; }
     public SessionRegistry Registry { get; }
     public Coordinator.Coordinator Coordinator { get; }

@@ -62,7 +62,12 @@ async Task<int> RunAsync(StandaloneOptions options)
         .AddSingleton<ICoordinator>(gateway.Coordinator)
         .AddHealthAndMetrics()
         .AddCenter(new CenterOptions { AdminKeyHash = Convert.ToHexString(AppKeys.Hash(adminKey)) })
-        .AddDispatcher(new DispatcherOptions());
+        .AddDispatcher(new DispatcherOptions
+        {
+            HeartbeatMin = gateway.RoomOptions.HeartbeatMin,
+            HeartbeatMax = gateway.RoomOptions.HeartbeatMax,
+            HeartbeatDefault = gateway.RoomOptions.HeartbeatDefault,
+        });
 
     await using var web = builder.Build();
     web.UseProblems();

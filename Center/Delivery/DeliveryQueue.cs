@@ -3,6 +3,7 @@ using System.Threading.Channels;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using PushSystem.Contracts;
+using PushSystem.Hosting.Health;
 
 namespace PushSystem.Center.Delivery;
 
@@ -16,6 +17,7 @@ internal sealed class DeliveryQueue : IHostedService, IAsyncDisposable
     private readonly SessionRouter _router;
     private readonly CenterOptions _options;
     private readonly CenterMetrics _metrics;
+    private readonly HealthState _health;
     private readonly ILogger _logger;
     private readonly Channel<DeliverItem> _queue = Channel.CreateUnbounded<DeliverItem>(new UnboundedChannelOptions { SingleReader = true });
     private readonly ByteBudget _budget;
@@ -24,8 +26,9 @@ internal sealed class DeliveryQueue : IHostedService, IAsyncDisposable
     private Task _loop = Task.CompletedTask;
     private bool _isDisposed;
 
-    public DeliveryQueue(SessionRouter router, CenterOptions options, CenterMetrics metrics, ILoggerFactory loggers)
+    public DeliveryQueue(SessionRouter router, CenterOptions options, CenterMetrics metrics, HealthState health, ILoggerFactory loggers)
     {
+        _health = health;
         _router = router;
         _options = options;
         _metrics = metrics;
@@ -112,9 +115,15 @@ internal sealed class DeliveryQueue : IHostedService, IAsyncDisposable
         }
         catch (Exception exception)
         {
-            CenterLog.DeliveryLoopFailed(_logger, exception);
-            throw;
+            LoopFailed(exception);
         }
+    }
+
+    /// <summary>A loop ended that must not: the process asks to be restarted. Until then the rooms' position checks deliver.</summary>
+    internal void LoopFailed(Exception exception)
+    {
+        CenterLog.DeliveryLoopFailed(_logger, exception);
+        _health.Fail("the center's delivery ended unexpectedly");
     }
 
     private async Task LookUpAllAsync()

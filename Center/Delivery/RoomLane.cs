@@ -72,8 +72,7 @@ internal sealed class RoomLane
         }
         catch (Exception exception)
         {
-            CenterLog.DeliveryLoopFailed(_logger, exception);
-            throw;
+            _owner.LoopFailed(exception);
         }
     }
 

@@ -18,7 +18,7 @@ internal sealed class RequestPipeline(
     ILogger<RequestPipeline> logger)
 {
     /// <summary>Scope of idempotency keys of the admin; not an app's id, which begins with a letter or digit.</summary>
-    public const string AdminScope = "-admin";
+    public const string AdminScope = IIdempotencyStore.AdminScope;
 
     /// <summary>Longest body of a request with a single message: every byte of the longest payload escaped as \u00xx, and room for the rest.</summary>
     public const int SingleBody = 6 * 64 * 1024 + 16 * 1024;

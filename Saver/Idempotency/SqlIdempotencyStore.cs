@@ -13,10 +13,13 @@ internal sealed class SqlIdempotencyStore(AppTable apps, GroupCommitWriter write
     /// <summary>Longest body of an answer.</summary>
     public const int MaxBodyBytes = 1024 * 1024;
 
+    // Apps are numbered from 1.
+    private const int AdminId = 0;
+
     public async ValueTask<IdempotentAnswer?> FindAsync(string app, string key, CancellationToken cancellationToken)
     {
         IdempotencyRows.CheckKey(key);
-        var id = apps.Require(app).State.Id;
+        var id = app == IIdempotencyStore.AdminScope ? AdminId : apps.Require(app).State.Id;
         var now = clock.GetUtcNow().ToUnixTimeMilliseconds();
         var row = await readers.ReadAsync(
             (id, key, now), static (connection, state) => IdempotencyRows.Find(connection, state.id, state.key, state.now), cancellationToken);
@@ -39,7 +42,8 @@ internal sealed class SqlIdempotencyStore(AppTable apps, GroupCommitWriter write
         }
         if (answer.Body.Length > MaxBodyBytes)
             throw new ArgumentException($"body: {answer.Body.Length} bytes, at most {MaxBodyBytes} are kept", nameof(answer));
-        apps.Require(app);
+        if (app != IIdempotencyStore.AdminScope)
+            apps.Require(app);
         var fingerprint = answer.Fingerprint.ToArray();
         var body = answer.Body.ToArray();
         var status = answer.StatusCode;
@@ -47,7 +51,7 @@ internal sealed class SqlIdempotencyStore(AppTable apps, GroupCommitWriter write
             body.Length + 256,
             batch =>
             {
-                var id = apps.View.Working.Find(app)!.State.Id;
+                var id = app == IIdempotencyStore.AdminScope ? AdminId : apps.View.Working.Find(app)!.State.Id;
                 if (IdempotencyRows.Find(batch.Connection, id, key, batch.Now) is not null)
                     return false;
                 IdempotencyRows.Put(batch.Connection, id, key, IdempotencyKind.Answer, fingerprint, status, batch.Now, body);

@@ -6,6 +6,9 @@ namespace PushSystem.Contracts;
 /// </summary>
 public interface IIdempotencyStore
 {
+    /// <summary>Stands in the place of the app for requests of the administration. Not a valid app id, so it meets no app.</summary>
+    const string AdminScope = "-admin";
+
     /// <summary>The stored answer of this app and key: null when there is none.</summary>
     ValueTask<IdempotentAnswer?> FindAsync(string app, string key, CancellationToken cancellationToken);
 

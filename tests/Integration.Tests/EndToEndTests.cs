@@ -145,6 +145,16 @@ public sealed class EndToEndTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task An_idempotency_key_of_the_administration_gives_the_same_secrets_again()
+    {
+        var first = await _gateway.Post("/v1/apps", new { id = "shop" }, "create-shop", admin: true);
+        Assert.Equal(201, first.Status);
+        var again = await _gateway.Post("/v1/apps", new { id = "shop" }, "create-shop", admin: true);
+        Assert.Equal((first.Status, first.Body.ToJsonString()), (again.Status, again.Body.ToJsonString()));
+        Assert.Equal(422, (await _gateway.Post("/v1/apps", new { id = "other" }, "create-shop", admin: true)).Status);
+    }
+
+    [Fact]
     public async Task Upstream_messages_and_presence_reach_the_webhook_signed_and_survive_a_crash()
     {
         await using var receiver = await WebhookReceiver.Start();

@@ -2,6 +2,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 using PushSystem.Center.Delivery;
 using PushSystem.Center.Tests.Fakes;
 using PushSystem.Contracts;
+using PushSystem.Hosting.Health;
 using PushSystem.Hosting.Metrics;
 using PushSystem.Protocol;
 using PushSystem.TestSupport;
@@ -17,6 +18,7 @@ public sealed class DeliveryQueueTests : IAsyncLifetime
     private readonly FakeRooms _rooms = new();
     private readonly CenterMetrics _metrics = new();
     private readonly PrometheusText _text = new();
+    private readonly HealthState _health = new();
     private DeliveryQueue _queue = null!;
 
     public async ValueTask InitializeAsync() => await StartAsync(new CenterOptions());
@@ -213,6 +215,16 @@ public sealed class DeliveryQueueTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_defect_that_ends_the_delivery_is_told_to_whoever_restarts_the_process()
+    {
+        // A registry that answers fewer entries than it was asked for breaks its contract.
+        _registry.AnswersNothing = true;
+        _queue.Offer(Item("a", 1));
+        await Waiting.Until(() => _health.Fatal is not null, "the process is not alive");
+        Assert.Contains("delivery", _health.Fatal, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Stopping_hands_on_what_is_queued()
     {
         await RestartAsync(new CenterOptions(), start: false);
@@ -245,7 +257,7 @@ public sealed class DeliveryQueueTests : IAsyncLifetime
 
     private async Task StartAsync(CenterOptions options, bool start = true)
     {
-        _queue = new DeliveryQueue(new SessionRouter(_registry, _rooms, _metrics), options, _metrics, NullLoggerFactory.Instance);
+        _queue = new DeliveryQueue(new SessionRouter(_registry, _rooms, _metrics), options, _metrics, _health, NullLoggerFactory.Instance);
         if (start)
             await _queue.StartAsync(CancellationToken.None);
     }

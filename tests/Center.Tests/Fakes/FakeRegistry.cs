@@ -14,6 +14,9 @@ internal sealed class FakeRegistry : ISessionRegistry
     /// <summary>Runs after each unbind: where a test lets the user bind elsewhere.</summary>
     public Action? AfterUnbind { get; set; }
 
+    /// <summary>Breaks the contract: no entries, whatever was asked.</summary>
+    public bool AnswersNothing { get; set; }
+
     public int LookupCalls { get; private set; }
 
     public int UnbindCalls { get; private set; }
@@ -69,6 +72,8 @@ internal sealed class FakeRegistry : ISessionRegistry
         lock (_lock)
         {
             LookupCalls++;
+            if (AnswersNothing)
+                return ValueTask.FromResult<IReadOnlyList<SessionEntry?>>([]);
             return ValueTask.FromResult<IReadOnlyList<SessionEntry?>>([.. keys.Select(key => _entries.GetValueOrDefault(key))]);
         }
     }
