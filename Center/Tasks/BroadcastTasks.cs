@@ -76,7 +76,7 @@ internal sealed class BroadcastTasks(IBroadcastLog log, BroadcastEngine engine, 
         Check(record, from, action);
         // A task that was held before it began waits for its turn again; one that had begun was at the head and goes on.
         var target = next ?? (record.StartedAt == 0 ? TaskState.Queued : TaskState.Running);
-        record = await log.MoveAsync(app, record.Epoch, record.Seq, from, target, CancellationToken.None) ?? throw Problems.NoSuchBroadcast(id);
+        record = await log.MoveAsync(app, record.Epoch, record.Seq, from, target, default, CancellationToken.None) ?? throw Problems.NoSuchBroadcast(id);
         engine.Put(record);
         if (record.State != target)
             Check(record, from, action);

@@ -51,7 +51,7 @@ internal sealed class TaskRun(
 
     private async ValueTask<TimeSpan?> MoveAsync(TaskState[] from, TaskState next, CancellationToken cancellationToken)
     {
-        _record = await log.MoveAsync(key.App, key.Epoch, key.Seq, from, next, cancellationToken);
+        _record = await log.MoveAsync(key.App, key.Epoch, key.Seq, from, next, default, cancellationToken);
         // Whatever it is now, even if somebody else moved it elsewhere, is for the next step.
         return _record is null ? null : TimeSpan.Zero;
     }
@@ -200,7 +200,7 @@ internal sealed class TaskRun(
         var (targeted, sent) = Progress();
         if (_reported == (targeted, sent, offline))
             return;
-        await log.ReportAsync(key.App, key.Epoch, key.Seq, targeted, sent, offline, cancellationToken);
+        await log.ReportAsync(key.App, key.Epoch, key.Seq, targeted, sent, offline, default, cancellationToken);
         _reported = (targeted, sent, offline);
     }
 }

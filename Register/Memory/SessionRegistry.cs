@@ -89,6 +89,10 @@ public sealed class SessionRegistry : ISessionRegistry, IAsyncDisposable
     }
 
     /// <inheritdoc/>
+    /// <remarks>Entries are lost only with the process, and with it the rooms' sessions: the number never changes.</remarks>
+    public ValueTask<IReadOnlyList<long>> EpochsAsync(CancellationToken cancellationToken) => ValueTask.FromResult<IReadOnlyList<long>>([1]);
+
+    /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
         if (_sweepTimer is not null)

@@ -48,7 +48,8 @@ internal sealed class SessionShard
         lock (_gate)
         {
             if (!_entries.TryGetValue(session.Key, out var stored)
-                || stored.Room != session.Room || stored.Incarnation != session.Incarnation || stored.Connection != session.Connection)
+                || stored.Room != session.Room || stored.Incarnation != session.Incarnation || stored.Connection != session.Connection
+                || (session.Generation != 0 && stored.Generation != session.Generation))
             {
                 return false;
             }

@@ -10,13 +10,13 @@ namespace PushSystem.Saver.Apps;
 /// </summary>
 internal sealed class SqlAppDirectory(AppTable apps, GroupCommitWriter writer, long firstEpoch) : IAppDirectory
 {
-    private const int MaxIdLength = 64;
-    private const int HashLength = 32;
-    private const int MaxTicketKeys = 2;
-
     private const string Insert = "INSERT INTO apps (app, revision, record) VALUES (?1, ?2, ?3)";
     private const string Update = "UPDATE apps SET revision = ?2, record = ?3 WHERE app = ?1";
     private const string InsertLog = "INSERT INTO broadcast_logs (app_id, epoch, first_seq, top, known_users) VALUES (?1, ?2, 1, 0, 0)";
+
+    private readonly Lock _telling = new();
+
+    public event Action<string>? Changed;
 
     public AppRecord? Find(string id) => apps.Find(id)?.Record;
 
@@ -28,14 +28,22 @@ internal sealed class SqlAppDirectory(AppTable apps, GroupCommitWriter writer, l
     {
         ArgumentNullException.ThrowIfNull(app);
         ArgumentOutOfRangeException.ThrowIfNegative(expectedRevision);
-        Validate(app);
+        AppRecordCheck.Validate(app);
         // The caller's lists and memory may change later.
         var json = AppRecordJson.Write(app);
         var stored = AppRecordJson.Read(app.Id, expectedRevision + 1, json);
         var (saved, foreignKey) = await writer.RunAsync(json.Length, batch => Save(batch, stored, json, expectedRevision), cancellationToken);
-        return foreignKey is null
-            ? saved
-            : throw new ArgumentException($"apiKeys: the key '{foreignKey}' belongs to another app", nameof(app));
+        if (foreignKey is not null)
+            throw new ArgumentException($"apiKeys: the key '{foreignKey}' belongs to another app", nameof(app));
+        if (saved is not null)
+            TellChanged(saved.Id);
+        return saved;
+    }
+
+    private void TellChanged(string app)
+    {
+        lock (_telling)
+            Changed?.Invoke(app);
     }
 
     private (AppRecord? Saved, string? ForeignKey) Save(WriteBatch batch, AppRecord app, byte[] json, long expectedRevision)
@@ -59,38 +67,5 @@ internal sealed class SqlAppDirectory(AppTable apps, GroupCommitWriter writer, l
         }
         apps.View.Set(batch, view.With(new AppEntry(app, state)));
         return (app, null);
-    }
-
-    private static void Validate(AppRecord app)
-    {
-        if (app.Id.Length is 0 or > MaxIdLength || !IsLetterOrDigit(app.Id[0])
-            || app.Id.Any(character => !IsLetterOrDigit(character) && character is not ('-' or '_' or '.')))
-        {
-            throw new ArgumentException(
-                $"id: '{app.Id}' must be 1 to {MaxIdLength} characters of a-z, 0-9, '-', '_' and '.', beginning with a letter or digit");
-        }
-        if (app.TicketKeys.Count > MaxTicketKeys)
-            throw new ArgumentException($"ticketKeys: {app.TicketKeys.Count} keys, at most {MaxTicketKeys} are allowed");
-        foreach (var key in app.ApiKeys)
-        {
-            if (key.Hash.Length != HashLength)
-                throw new ArgumentException($"apiKeys: the hash of '{key.Id}' has {key.Hash.Length} bytes, it must have {HashLength}");
-        }
-        var limits = app.Limits;
-        Positive(limits.MailboxMessages, "mailboxMessages");
-        Positive(limits.MailboxBytes, "mailboxBytes");
-        Positive(limits.MailboxAge.Ticks, "mailboxAge");
-        Positive(limits.PayloadBytes, "payloadBytes");
-        Positive(limits.DeliveryAttempts, "deliveryAttempts");
-        Positive(limits.EventCount, "eventCount");
-        Positive(limits.EventBytes, "eventBytes");
-    }
-
-    private static bool IsLetterOrDigit(char character) => character is (>= 'a' and <= 'z') or (>= '0' and <= '9');
-
-    private static void Positive(long value, string name)
-    {
-        if (value <= 0)
-            throw new ArgumentException($"limits.{name}: {value} must be at least 1");
     }
 }

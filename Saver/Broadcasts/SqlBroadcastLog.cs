@@ -90,7 +90,7 @@ internal sealed class SqlBroadcastLog(
     }
 
     public async ValueTask<BroadcastRecord?> MoveAsync(
-        string app, uint epoch, long seq, IReadOnlyList<TaskState> from, TaskState next, CancellationToken cancellationToken)
+        string app, uint epoch, long seq, IReadOnlyList<TaskState> from, TaskState next, Fence fence, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(from);
         if (!Enum.IsDefined(next))
@@ -114,7 +114,7 @@ internal sealed class SqlBroadcastLog(
     }
 
     public async ValueTask ReportAsync(
-        string app, uint epoch, long seq, long targeted, long sent, long offline, CancellationToken cancellationToken) =>
+        string app, uint epoch, long seq, long targeted, long sent, long offline, Fence fence, CancellationToken cancellationToken) =>
         await ChangeAsync(
             app, epoch, seq, (record, _) => record with { Targeted = targeted, Sent = sent, Offline = offline }, cancellationToken);
 

@@ -1,3 +1,4 @@
+using PushSystem.Contracts;
 using PushSystem.Saver.Apps;
 using PushSystem.Saver.Broadcasts;
 using PushSystem.Saver.Events;

@@ -17,6 +17,12 @@ public interface IAppDirectory
     IReadOnlyList<AppRecord> All { get; }
 
     /// <summary>
+    /// Told after a change is visible here, whoever made it, with the app's id. Handlers are called one at a time, must not wait, and
+    /// must not throw.
+    /// </summary>
+    event Action<string>? Changed;
+
+    /// <summary>
     /// Stores an app durably if the stored revision is <paramref name="expectedRevision"/> (0 = it must not exist); returns it with
     /// its new revision, or null when the revision differs.
     /// </summary>

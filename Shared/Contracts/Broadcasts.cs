@@ -26,16 +26,18 @@ public interface IBroadcastLog
 
     /// <summary>
     /// Moves a task to <paramref name="next"/> if its state is one of <paramref name="from"/>; returns the record as it is then, null
-    /// when unknown. Durable before it completes.
+    /// when unknown. Durable before it completes. StartedAt is set by the first Running and stays. With a fence, throws
+    /// <see cref="FencedException"/> and changes nothing unless its token owns its work.
     /// </summary>
     ValueTask<BroadcastRecord?> MoveAsync(
-        string app, uint epoch, long seq, IReadOnlyList<TaskState> from, TaskState next, CancellationToken cancellationToken);
+        string app, uint epoch, long seq, IReadOnlyList<TaskState> from, TaskState next, Fence fence, CancellationToken cancellationToken);
 
     /// <summary>Changes the rate, persons per second; 0 = as fast as possible.</summary>
     ValueTask<BroadcastRecord?> SetRateAsync(string app, uint epoch, long seq, int ratePerSecond, CancellationToken cancellationToken);
 
-    /// <summary>Records counts seen by the task engine. Completes when taken.</summary>
-    ValueTask ReportAsync(string app, uint epoch, long seq, long targeted, long sent, long offline, CancellationToken cancellationToken);
+    /// <summary>Records counts seen by the task engine. Completes when taken. The fence counts as in <see cref="MoveAsync"/>.</summary>
+    ValueTask ReportAsync(
+        string app, uint epoch, long seq, long targeted, long sent, long offline, Fence fence, CancellationToken cancellationToken);
 
     /// <summary>
     /// Epoch and the highest released sequence number: all up to it are running, done or cancelled. This is how far a session may
@@ -70,6 +72,8 @@ public enum TaskState : byte
     Done = 3,
     /// <summary>Ended by the business; nobody gets it from now on.</summary>
     Cancelled = 4,
+    /// <summary>Its list of recipients is still arriving (multicasts only).</summary>
+    Receiving = 5,
 }
 
 /// <summary>A broadcast; times in Unix milliseconds, 0 = not yet or never.</summary>

@@ -13,7 +13,10 @@ public interface ISessionRegistry
     /// </summary>
     ValueTask<IReadOnlyList<BindReply>> BindAsync(IReadOnlyList<SessionEntry> sessions, CancellationToken cancellationToken);
 
-    /// <summary>Removes entries that still have the same room, incarnation and connection; true where one was removed.</summary>
+    /// <summary>
+    /// Removes entries that still have the same room, incarnation and connection, and, where the request names a
+    /// <see cref="SessionEntry.Generation"/> other than 0, the same generation; true where one was removed.
+    /// </summary>
     ValueTask<IReadOnlyList<bool>> UnbindAsync(IReadOnlyList<SessionEntry> sessions, CancellationToken cancellationToken);
 
     /// <summary>Entries as stored, null where there is none.</summary>
@@ -21,6 +24,13 @@ public interface ISessionRegistry
 
     /// <summary>Number of entries of an app, stale ones of dead rooms excluded as far as known.</summary>
     ValueTask<long> CountAsync(string app, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Which data the registry stands on: one number for each of its parts, user k belonging to part
+    /// <see cref="StableHash.Part"/>(k, number of parts). A number that differs from the one seen before says that entries of that
+    /// part may be lost: whoever holds sessions of it binds them again, with their generations.
+    /// </summary>
+    ValueTask<IReadOnlyList<long>> EpochsAsync(CancellationToken cancellationToken);
 }
 
 /// <summary>One bound session. Time in Unix milliseconds.</summary>

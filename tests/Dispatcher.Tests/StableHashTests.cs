@@ -1,3 +1,4 @@
+using PushSystem.Contracts;
 using PushSystem.Dispatcher.Routes;
 using Xunit;
 

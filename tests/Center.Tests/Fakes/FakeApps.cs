@@ -12,6 +12,8 @@ internal sealed class FakeApps : IAppDirectory
     /// <summary>Runs before each save, outside the lock: where a test lets somebody else be faster.</summary>
     public Action<AppRecord>? BeforeSave { get; set; }
 
+    public event Action<string>? Changed;
+
     public IReadOnlyList<AppRecord> All
     {
         get
@@ -52,6 +54,7 @@ internal sealed class FakeApps : IAppDirectory
                 return ValueTask.FromResult<AppRecord?>(null);
             var saved = app with { Revision = ++_revision };
             _apps[app.Id] = saved;
+            Changed?.Invoke(app.Id);
             return ValueTask.FromResult<AppRecord?>(saved);
         }
     }

@@ -119,7 +119,7 @@ internal sealed class FakeBroadcastLog(TimeProvider time) : IBroadcastLog
     }
 
     public ValueTask<BroadcastRecord?> MoveAsync(
-        string app, uint epoch, long seq, IReadOnlyList<TaskState> from, TaskState next, CancellationToken cancellationToken)
+        string app, uint epoch, long seq, IReadOnlyList<TaskState> from, TaskState next, Fence fence, CancellationToken cancellationToken)
     {
         Check("move");
         return Change(app, epoch, seq, record =>
@@ -140,7 +140,7 @@ internal sealed class FakeBroadcastLog(TimeProvider time) : IBroadcastLog
     public ValueTask<BroadcastRecord?> SetRateAsync(string app, uint epoch, long seq, int ratePerSecond, CancellationToken cancellationToken) =>
         Change(app, epoch, seq, record => record with { RatePerSecond = ratePerSecond });
 
-    public async ValueTask ReportAsync(string app, uint epoch, long seq, long targeted, long sent, long offline, CancellationToken cancellationToken)
+    public async ValueTask ReportAsync(string app, uint epoch, long seq, long targeted, long sent, long offline, Fence fence, CancellationToken cancellationToken)
     {
         Check("report");
         await Change(app, epoch, seq, record => record with { Targeted = targeted, Sent = sent, Offline = offline });

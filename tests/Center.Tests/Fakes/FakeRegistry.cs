@@ -37,6 +37,8 @@ internal sealed class FakeRegistry : ISessionRegistry
             return _entries.GetValueOrDefault(key);
     }
 
+    public ValueTask<IReadOnlyList<long>> EpochsAsync(CancellationToken cancellationToken) => ValueTask.FromResult<IReadOnlyList<long>>([1]);
+
     public ValueTask<IReadOnlyList<BindReply>> BindAsync(IReadOnlyList<SessionEntry> sessions, CancellationToken cancellationToken)
     {
         lock (_lock)

@@ -10,7 +10,13 @@ public sealed class MemoryApps : IAppDirectory
 
     public IReadOnlyList<AppRecord> All => [.. _apps.Values.OrderBy(app => app.Id, StringComparer.Ordinal)];
 
-    public void Set(AppRecord app) => _apps[app.Id] = app;
+    public event Action<string>? Changed;
+
+    public void Set(AppRecord app)
+    {
+        _apps[app.Id] = app;
+        Changed?.Invoke(app.Id);
+    }
 
     public AppRecord? Find(string id) => _apps.GetValueOrDefault(id);
 

@@ -35,6 +35,8 @@ public sealed class MemorySessions : ISessionRegistry, IRoomDirectory
     public ValueTask<IReadOnlyList<BindReply>> BindAsync(IReadOnlyList<SessionEntry> sessions, CancellationToken cancellationToken) =>
         throw new NotSupportedException("the coordinator never binds");
 
+    public ValueTask<IReadOnlyList<long>> EpochsAsync(CancellationToken cancellationToken) => ValueTask.FromResult<IReadOnlyList<long>>([1]);
+
     public ValueTask<long> CountAsync(string app, CancellationToken cancellationToken) => new(_entries.Keys.Count(key => key.App == app));
 }
 

@@ -21,7 +21,13 @@ internal sealed class FakeApps : IAppDirectory
         Set(new AppRecord { Id = "b", TicketKeys = [new AppTicketKey(Key.Id, Key.Secret, 0)] });
     }
 
-    public void Set(AppRecord app) => _apps[app.Id] = app;
+    public event Action<string>? Changed;
+
+    public void Set(AppRecord app)
+    {
+        _apps[app.Id] = app;
+        Changed?.Invoke(app.Id);
+    }
 
     public void Change(string id, Func<AppRecord, AppRecord> change) => Set(change(_apps[id]));
 

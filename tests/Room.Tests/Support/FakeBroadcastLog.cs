@@ -89,11 +89,11 @@ internal sealed class FakeBroadcastLog(TimeProvider time) : IBroadcastLog
     public ValueTask<ReadOnlyMemory<byte>?> PayloadAsync(string app, uint epoch, long seq, CancellationToken cancellationToken) => throw new NotSupportedException();
 
     public ValueTask<BroadcastRecord?> MoveAsync(
-        string app, uint epoch, long seq, IReadOnlyList<TaskState> from, TaskState next, CancellationToken cancellationToken) => throw new NotSupportedException();
+        string app, uint epoch, long seq, IReadOnlyList<TaskState> from, TaskState next, Fence fence, CancellationToken cancellationToken) => throw new NotSupportedException();
 
     public ValueTask<BroadcastRecord?> SetRateAsync(string app, uint epoch, long seq, int ratePerSecond, CancellationToken cancellationToken) => throw new NotSupportedException();
 
-    public ValueTask ReportAsync(string app, uint epoch, long seq, long targeted, long sent, long offline, CancellationToken cancellationToken) => throw new NotSupportedException();
+    public ValueTask ReportAsync(string app, uint epoch, long seq, long targeted, long sent, long offline, Fence fence, CancellationToken cancellationToken) => throw new NotSupportedException();
 
     public ValueTask<long> KnownUsersAsync(string app, CancellationToken cancellationToken) => throw new NotSupportedException();
 

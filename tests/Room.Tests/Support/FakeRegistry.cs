@@ -9,6 +9,9 @@ internal sealed class FakeRegistry : ISessionRegistry
     private readonly Dictionary<UserKey, SessionEntry> _entries = [];
     private readonly Dictionary<UserKey, long> _generations = [];
 
+    /// <summary>What the registry says of its data.</summary>
+    public IReadOnlyList<long> Epochs { get; set; } = [1];
+
     public CallScript Script { get; } = new();
     public List<(SessionEntry Entry, bool Removed)> Unbinds { get; } = [];
 
@@ -47,6 +50,8 @@ internal sealed class FakeRegistry : ISessionRegistry
             return new BindReply(generation, previous);
         }
     }
+
+    public ValueTask<IReadOnlyList<long>> EpochsAsync(CancellationToken cancellationToken) => ValueTask.FromResult(Epochs);
 
     public async ValueTask<IReadOnlyList<BindReply>> BindAsync(IReadOnlyList<SessionEntry> sessions, CancellationToken cancellationToken)
     {

@@ -75,7 +75,7 @@ public abstract class BroadcastLogContract : MailboxSuite
     {
         await AppendBroadcastAsync("one");
         await MoveAsync(1, TaskState.Cancelled);
-        var record = await Log.MoveAsync(App, await LogEpochAsync(), 1, [TaskState.Queued, TaskState.Running], TaskState.Running, None);
+        var record = await Log.MoveAsync(App, await LogEpochAsync(), 1, [TaskState.Queued, TaskState.Running], TaskState.Running, default, None);
 
         Assert.Equal((TaskState.Cancelled, 0), (record!.State, record.StartedAt));
     }
@@ -101,12 +101,12 @@ public abstract class BroadcastLogContract : MailboxSuite
         var epoch = (await AppendBroadcastAsync("one")).Epoch;
 
         Assert.Null(await MoveAsync(2, TaskState.Running));
-        Assert.Null(await Log.MoveAsync("nobody", epoch, 1, AnyState, TaskState.Running, None));
+        Assert.Null(await Log.MoveAsync("nobody", epoch, 1, AnyState, TaskState.Running, default, None));
         Assert.Null(await Log.FindAsync(App, epoch + 1, 1, None));
         Assert.Null(await Log.FindAsync(App, epoch, 0, None));
         Assert.Null(await Log.SetRateAsync(App, epoch, 2, 1, None));
         Assert.Null(await Log.PayloadAsync(App, epoch, 2, None));
-        await Log.ReportAsync(App, epoch, 2, 1, 1, 1, None);
+        await Log.ReportAsync(App, epoch, 2, 1, 1, 1, default, None);
     }
 
     [Fact]
@@ -115,7 +115,7 @@ public abstract class BroadcastLogContract : MailboxSuite
         var epoch = (await AppendBroadcastAsync("one")).Epoch;
         await MoveAsync(1, TaskState.Running);
         await Log.SetRateAsync(App, epoch, 1, 250, None);
-        await Log.ReportAsync(App, epoch, 1, 10, 8, 3, None);
+        await Log.ReportAsync(App, epoch, 1, 10, 8, 3, default, None);
         var before = await Log.FindAsync(App, epoch, 1, None);
         await Store.ReopenAsync();
 
@@ -376,7 +376,7 @@ public abstract class BroadcastLogContract : MailboxSuite
     private async Task<uint> LogEpochAsync() => (await Log.ReleasedAsync(App, None)).Epoch;
 
     private async Task<BroadcastRecord?> MoveAsync(long seq, TaskState next) =>
-        await Log.MoveAsync(App, await LogEpochAsync(), seq, AnyState, next, None);
+        await Log.MoveAsync(App, await LogEpochAsync(), seq, AnyState, next, default, None);
 
     private async Task<ReadReply> ReadLogAsync(long from, int maxMessages = 100, int maxBytes = 10_000) =>
         await Log.ReadAsync(App, await LogEpochAsync(), from, maxMessages, maxBytes, None);

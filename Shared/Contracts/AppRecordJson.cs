@@ -1,11 +1,10 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
-using PushSystem.Contracts;
 
-namespace PushSystem.Saver.Apps;
+namespace PushSystem.Contracts;
 
 /// <summary>The stored form of an <see cref="AppRecord"/>: JSON, so that a later version can add members. Pure.</summary>
-internal static partial class AppRecordJson
+public static partial class AppRecordJson
 {
     public static byte[] Write(AppRecord app) => JsonSerializer.SerializeToUtf8Bytes(
         new Stored
