@@ -70,6 +70,12 @@ public interface IRoomDirectory
     /// <summary>The rooms, a snapshot.</summary>
     IReadOnlyList<RoomInfo> Rooms { get; }
 
+    /// <summary>
+    /// Every incarnation up to this one is known here: a room that is not found with such a one is dead. A higher one may be a room
+    /// that this process has not heard of yet. The default says that nothing is unknown.
+    /// </summary>
+    long Revision => long.MaxValue;
+
     /// <summary>The room if it lives with this incarnation, else null.</summary>
     IRoomNode? Find(string room, long incarnation);
 }

@@ -6,7 +6,9 @@ namespace PushSystem.Architecture.Tests;
 public sealed class ReferenceDirectionTests
 {
     // Lower may not reference higher. Contracts stand beside Transport: interfaces over protocol types.
-    private static readonly string[] Layers = ["Protocol", "Transport", "Rpc", "Cluster", "Hosting"];
+    private static readonly string[] Layers = ["Protocol", "Transport", "Rpc", "Cluster", "Hosting", "Remote"];
+    // Drivers of foreign servers: they know nothing of ours.
+    private static readonly string[] Leaves = ["Redis", "MariaDb"];
     private static readonly string[] Components = ["Dispatcher", "Room", "Register", "Coordinator", "Saver", "Center"];
 
     public static TheoryData<string> AllProjects => [.. Repository.Projects];
@@ -40,6 +42,9 @@ public sealed class ReferenceDirectionTests
     [InlineData("loadtest/Loadtest.csproj", "Client/Client.csproj")]
     [InlineData("Shared/Protocol/Protocol.csproj", "Shared/Transport/Transport.csproj")]
     [InlineData("Shared/Contracts/Contracts.csproj", "Shared/Hosting/Hosting.csproj")]
+    [InlineData("Shared/Redis/Redis.csproj", "Shared/Hosting/Hosting.csproj")]
+    [InlineData("Shared/Hosting/Hosting.csproj", "Shared/Redis/Redis.csproj")]
+    [InlineData("Shared/Cluster/Cluster.csproj", "Shared/Remote/Remote.csproj")]
     [InlineData("Center/Center.csproj", "Standalone/Standalone.csproj")]
     public void The_rule_refuses_a_wrong_reference(string project, string reference) => Assert.False(Allowed(project, reference));
 
@@ -51,6 +56,9 @@ public sealed class ReferenceDirectionTests
             return true;
         if (to[0] == "tests" || to[0] is "Standalone" or "loadtest")
             return false;
+        // The operator's tool speaks with etcd alone.
+        if (from[0] == "deploy")
+            return to[0] == "Shared";
         if (from[0] == "Standalone")
             return true;
         if (from[0] is "Client" or "loadtest")
@@ -60,10 +68,12 @@ public sealed class ReferenceDirectionTests
         // Shared/*
         if (to[0] != "Shared")
             return false;
+        if (Leaves.Contains(from[1]) || Leaves.Contains(to[1]))
+            return false;
         if (from[1] == "Contracts")
             return to[1] == "Protocol";
         if (to[1] == "Contracts")
-            return from[1] is "Hosting" or "Cluster";
+            return from[1] is "Hosting" or "Cluster" or "Remote";
         return Array.IndexOf(Layers, to[1]) < Array.IndexOf(Layers, from[1]) && Array.IndexOf(Layers, to[1]) >= 0;
     }
 }
