@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Net;
+using PushSystem.Hosting.Lifetime;
 
 namespace PushSystem.Standalone;
 

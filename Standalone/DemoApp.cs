@@ -1,5 +1,6 @@
 using PushSystem.Center.Auth;
 using PushSystem.Contracts;
+using PushSystem.Hosting.Lifetime;
 
 namespace PushSystem.Standalone;
 

@@ -8,6 +8,7 @@ using PushSystem.Center.Auth;
 using PushSystem.Contracts;
 using PushSystem.Dispatcher;
 using PushSystem.Hosting;
+using PushSystem.Hosting.Lifetime;
 using PushSystem.Hosting.Health;
 using PushSystem.Hosting.Problems;
 using PushSystem.Standalone;

@@ -9,7 +9,7 @@ namespace PushSystem.Integration.Tests;
 /// One Standalone as a process of its own on free ports and a throw-away data folder, which survives <see cref="Kill"/> and
 /// <see cref="Start"/>. Owned by the test; DisposeAsync ends the process and removes the folder.
 /// </summary>
-internal sealed class Gateway : IAsyncDisposable
+internal sealed class Gateway : IGateway, IAsyncDisposable
 {
     private readonly string[] _extra;
     private ChildProcess? _process;

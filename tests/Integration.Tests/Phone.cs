@@ -19,7 +19,7 @@ internal sealed class Phone : IAsyncDisposable
     public ConcurrentQueue<StreamReset> Resets { get; } = new();
 
     /// <summary>Connects and binds <paramref name="users"/> of the demo app.</summary>
-    public static async Task<Phone> Connect(Gateway gateway, string device, params string[] users)
+    public static async Task<Phone> Connect(IGateway gateway, string device, params string[] users)
     {
         var client = new PushClient(new PushClientOptions
         {

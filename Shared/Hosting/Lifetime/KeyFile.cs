@@ -1,7 +1,7 @@
-namespace PushSystem.Standalone;
+namespace PushSystem.Hosting.Lifetime;
 
-/// <summary>A secret kept beside the database in a file that only its owner can read. Static; used at start, by one thread.</summary>
-internal static class KeyFile
+/// <summary>A secret kept in a file that only its owner can read. Static; used at start, by one thread.</summary>
+public static class KeyFile
 {
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite;
 

@@ -1,9 +1,9 @@
 using Microsoft.Extensions.Hosting;
 
-namespace PushSystem.Standalone;
+namespace PushSystem.Hosting.Lifetime;
 
 /// <summary>A host lifetime that listens to no signal: Program decides when the host stops.</summary>
-internal sealed class NoLifetime : IHostLifetime
+public sealed class NoLifetime : IHostLifetime
 {
     public Task WaitForStartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 

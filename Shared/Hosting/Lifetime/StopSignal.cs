@@ -1,12 +1,12 @@
 using System.Runtime.InteropServices;
 
-namespace PushSystem.Standalone;
+namespace PushSystem.Hosting.Lifetime;
 
 /// <summary>
 /// Ctrl+C and SIGTERM: the first asks for a drain, the second ends the process at once.
-/// Owns the signal registrations; the runtime's signal thread calls it; disposed by Program.
+/// Owns the signal registrations; the runtime's signal thread calls it; disposed by the program that made it.
 /// </summary>
-internal sealed class StopSignal : IDisposable
+public sealed class StopSignal : IDisposable
 {
     private readonly CancellationTokenSource _source = new();
     private readonly TaskCompletionSource _requested = new(TaskCreationOptions.RunContinuationsAsynchronously);
