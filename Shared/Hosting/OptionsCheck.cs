@@ -11,14 +11,15 @@ namespace PushSystem.Hosting;
 public static class OptionsCheck
 {
     /// <summary>
-    /// Reads a section; what is absent keeps its default. Throws <see cref="OptionsValidationException"/> for values out of bounds
+    /// Reads a section, "" = everything; what is absent keeps its default. Throws <see cref="OptionsValidationException"/> for values out of bounds
     /// and <see cref="InvalidOperationException"/> for unknown names and values of a wrong type.
     /// </summary>
     public static T BindValidated<T>(this IConfiguration configuration, string section)
         where T : class, new()
     {
         var options = new T();
-        configuration.GetSection(section).Bind(options, binder => binder.ErrorOnUnknownConfiguration = true);
+        (section.Length == 0 ? configuration : configuration.GetSection(section)).Bind(
+            options, binder => binder.ErrorOnUnknownConfiguration = true);
         return Validated(options, section);
     }
 
@@ -34,6 +35,7 @@ public static class OptionsCheck
         return results.Count == 0
             ? options
             : throw new OptionsValidationException(
-                section, typeof(T), results.Select(result => $"{section}:{string.Join(',', result.MemberNames)}: {result.ErrorMessage}"));
+                section, typeof(T),
+                results.Select(result => $"{section}{(section.Length == 0 ? "" : ":")}{string.Join(',', result.MemberNames)}: {result.ErrorMessage}"));
     }
 }

@@ -16,6 +16,7 @@ using PushSystem.Hosting.Health;
 using PushSystem.Hosting.Lifetime;
 using PushSystem.Hosting.Problems;
 using PushSystem.Rpc;
+using RegistrationOptions = PushSystem.Cluster.Nodes.NodeOptions;
 
 namespace PushSystem.Hosting.Nodes;
 
@@ -29,6 +30,7 @@ public sealed class NodeHost : IAsyncDisposable
     private readonly NodeRole _role;
     private readonly ILogger _logger;
     private EtcdClient? _etcd;
+    private NodeToken? _token;
     private NodeDirectory? _nodes;
     private NodeRegistration? _lease;
     private ConfigurationSource? _configuration;
@@ -41,6 +43,7 @@ public sealed class NodeHost : IAsyncDisposable
     private WebApplication? _web;
     private NodeInfo? _self;
     private readonly Lock _describing = new();
+    private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     /// <summary>Makes the host; nothing is opened yet.</summary>
     public NodeHost(string roleName, NodeOptions options, NodeRole role)
@@ -124,7 +127,7 @@ public sealed class NodeHost : IAsyncDisposable
         await _role.StartAsync(stop.Token);
         await _web.StartAsync(stop.Token);
         Announce();
-        await stop.Requested;
+        await await Task.WhenAny(stop.Requested, _ended.Task);
         NodeLog.Draining(_logger, RoleName, Options.Node);
         Health.StartDraining();
         Describe(self => self with { Draining = true });
@@ -165,12 +168,15 @@ public sealed class NodeHost : IAsyncDisposable
             await _nodes.DisposeAsync();
         if (_etcd is not null)
             await _etcd.DisposeAsync();
+        _token?.Dispose();
         Loggers.Dispose();
     }
 
     private async Task OpenAsync(CancellationToken cancellationToken)
     {
         Directory.CreateDirectory(Options.Data);
+        // Locked from here on: two processes never share a folder.
+        _token = NodeToken.Open(Path.Combine(Options.Data, "node.token"));
         var clusterKeys = ClusterKeyFile.Read(Options.ClusterKeyFile);
         _etcd = new EtcdClient(
             new EtcdOptions
@@ -194,8 +200,8 @@ public sealed class NodeHost : IAsyncDisposable
                 ? new RpcTlsOptions { Certificate = X509Certificate2.CreateFromPemFile(Options.Links.CertificateFile) }
                 : null,
         };
-        _links = new NodeLinks(rpc, Loggers, Time);
-        _server = new RpcServer(rpc, Methods, Loggers, Time);
+        _links = new NodeLinks(rpc, Loggers.CreateLogger<NodeLinks>(), Time);
+        _server = new RpcServer(rpc, Methods, Loggers.CreateLogger<RpcServer>(), Time);
     }
 
     private async Task RegisterAsync(CancellationToken cancellationToken)
@@ -207,9 +213,14 @@ public sealed class NodeHost : IAsyncDisposable
             Host = Options.Links.Advertise.Length > 0 ? Options.Links.Advertise : endPoint.Address.ToString(),
             Version = Assembly.GetEntryAssembly()?.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+')[0] ?? "",
         };
-        _lease = await NodeRegistration.StartAsync(
-            _etcd!, Keys, _self, new NodeRegistrationOptions { TimeToLive = Options.Etcd.LeaseTime, TokenPath = Path.Combine(Options.Data, "node.token") },
-            Time, Loggers.CreateLogger<NodeRegistration>(), cancellationToken);
+        _lease = new NodeRegistration(_etcd!, Keys, _self, _token!, new RegistrationOptions { LeaseTime = Options.Etcd.LeaseTime, LeaseMargin = Options.Etcd.LeaseTime / 10 });
+        _lease.Replaced += duplicate =>
+        {
+            Health.Fail(duplicate.Message);
+            _ended.TrySetException(duplicate);
+        };
+        await _lease.Registered.WaitAsync(cancellationToken);
+        await _nodes!.Ready.WaitAsync(cancellationToken);
         _serving = new ServingLease(_lease, Options.Etcd.LeaseTime, Time);
         _rolePeers = new RolePeers(_nodes!, _lease, RoleName, Options.Node);
         _peers = new ServingPeers(_rolePeers, _serving);

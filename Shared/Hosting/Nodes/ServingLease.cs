@@ -34,8 +34,7 @@ public sealed class ServingLease : IDisposable
         {
             if (_lease.Incarnation is var held and not 0)
             {
-                // Confirmed by etcd in time, whatever happened before.
-                Volatile.Write(ref _paused, 0);
+                Confirm();
                 return held;
             }
             return IsPaused() ? 0 : _lease.LastIncarnation;
@@ -57,6 +56,13 @@ public sealed class ServingLease : IDisposable
         IsPaused();
         Volatile.Write(ref _lastTick, _time.GetTimestamp());
         if (_lease.Incarnation != 0)
-            Volatile.Write(ref _paused, 0);
+            Confirm();
+    }
+
+    // etcd has answered in time, whatever happened before.
+    private void Confirm()
+    {
+        Volatile.Write(ref _lastTick, _time.GetTimestamp());
+        Volatile.Write(ref _paused, 0);
     }
 }
