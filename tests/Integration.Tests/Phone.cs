@@ -19,11 +19,15 @@ internal sealed class Phone : IAsyncDisposable
     public ConcurrentQueue<StreamReset> Resets { get; } = new();
 
     /// <summary>Connects and binds <paramref name="users"/> of the demo app.</summary>
-    public static async Task<Phone> Connect(IGateway gateway, string device, params string[] users)
+    public static Task<Phone> Connect(IGateway gateway, string device, params string[] users) => ConnectTo(gateway, null, device, users);
+
+    /// <summary>The same at one room's address, without asking the dispatcher.</summary>
+    public static async Task<Phone> ConnectTo(IGateway gateway, string? address, string device, params string[] users)
     {
         var client = new PushClient(new PushClientOptions
         {
-            Dispatcher = gateway.Dispatcher,
+            Dispatcher = address is null ? gateway.Dispatcher : null,
+            Addresses = address is null ? [] : [address],
             Device = device,
             StorePath = Path.Combine(gateway.Data, device + ".state"),
             BackoffBase = TimeSpan.FromMilliseconds(50),
@@ -46,6 +50,9 @@ internal sealed class Phone : IAsyncDisposable
         await Waiting.Until(() => users.All(user => phone.Bindings.Any(b => b.Binding.User == user && b.State == BindingState.Bound)), $"{device} is bound");
         return phone;
     }
+
+    /// <summary>How often the device came online.</summary>
+    public int Logins => States.Count(change => change.State == ClientState.Online);
 
     /// <summary>The next message that the application sees.</summary>
     public Task<ReceivedMessage> Next(string phase) => Waiting.For(_messages.Reader.ReadAsync().AsTask(), phase);
