@@ -21,8 +21,8 @@ internal sealed class Load(IGateway gateway, Func<string, object, string, Task<(
     public DeliveryChecker Checker { get; } = new();
     public ConcurrentQueue<StreamReset> Resets { get; } = new();
 
-    /// <summary>Level of unicast messages.</summary>
-    public string Level { get; init; } = "durable";
+    /// <summary>Levels of unicast messages; each is chosen at random.</summary>
+    public string[] Levels { get; init; } = ["durable"];
 
     /// <summary>Sends a broadcast about every hundredth time.</summary>
     public bool Broadcasts { get; init; } = true;
@@ -70,14 +70,14 @@ internal sealed class Load(IGateway gateway, Func<string, object, string, Task<(
             }
             else if (kind < 50)
             {
-                await SendOneAsync(users[random.Next(users.Length)], key);
+                await SendOneAsync(users[random.Next(users.Length)], key, Levels[random.Next(Levels.Length)]);
             }
             else
             {
                 var messages = Enumerable.Range(0, BatchSize).Select(n => (User: users[random.Next(users.Length)], Text: $"{key}-{n}")).ToArray();
                 foreach (var (user, text) in messages)
                     Checker.Sent(text, user);
-                var body = new { level = Level, messages = messages.Select(message => new { user = message.User, text = message.Text }) };
+                var body = new { level = Levels[random.Next(Levels.Length)], messages = messages.Select(message => new { user = message.User, text = message.Text }) };
                 var reply = await AnswerAsync("/v1/messages/batch", body, key);
                 var results = reply["messages"]!.AsArray();
                 for (var n = 0; n < messages.Length; n++)
@@ -87,10 +87,10 @@ internal sealed class Load(IGateway gateway, Func<string, object, string, Task<(
     }
 
     /// <summary>Sends one message and waits until it is accepted.</summary>
-    public async Task SendOneAsync(string user, string text)
+    public async Task SendOneAsync(string user, string text, string level = "durable")
     {
         Checker.Sent(text, user);
-        var message = await AnswerAsync("/v1/messages", new { user, text, level = Level }, text);
+        var message = await AnswerAsync("/v1/messages", new { user, text, level }, text);
         Checker.Accepted(text, user, message["id"]!.GetValue<string>());
     }
 

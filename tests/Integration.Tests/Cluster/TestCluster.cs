@@ -17,14 +17,16 @@ internal sealed class TestCluster : IGateway, IAsyncDisposable
     private readonly List<HttpClient> _centers = [];
     private int _next;
 
-    private TestCluster(EtcdServer etcd, RedisServer redis, MariaDbServer sql)
+    private TestCluster(EtcdServer etcd, RedisServer redis, RedisServer? replica, MariaDbServer sql)
     {
-        (Etcd, Redis, Sql) = (etcd, redis, sql);
+        (Etcd, Redis, Replica, Sql) = (etcd, redis, replica, sql);
         Data = Directory.CreateTempSubdirectory("push-cluster-").FullName;
     }
 
     public EtcdServer Etcd { get; }
     public RedisServer Redis { get; }
+    /// <summary>Follows <see cref="Redis"/>, if the cluster was started with one.</summary>
+    public RedisServer? Replica { get; }
     public MariaDbServer Sql { get; }
     public string Data { get; }
     public string AppKey { get; private set; } = "";
@@ -39,13 +41,14 @@ internal sealed class TestCluster : IGateway, IAsyncDisposable
     public NodeProcess this[string id] => _nodes.Single(node => node.Id == id);
 
     /// <summary>Starts the servers and <paramref name="each"/> processes of every role.</summary>
-    public static async Task<TestCluster> StartAsync(int each = 2, int leaseSeconds = 3)
+    public static async Task<TestCluster> StartAsync(int each = 2, int leaseSeconds = 3, bool withReplica = false)
     {
         var etcd = EtcdServer.StartAsync();
         var redis = RedisServer.StartAsync("--hash-max-listpack-value", "256");
         var sql = MariaDbServer.StartAsync();
         await Task.WhenAll(etcd, redis, sql);
-        var cluster = new TestCluster(await etcd, await redis, await sql) { LeaseSeconds = leaseSeconds };
+        var replica = withReplica ? await RedisServer.StartReplicaAsync(await redis, "--hash-max-listpack-value", "256") : null;
+        var cluster = new TestCluster(await etcd, await redis, replica, await sql) { LeaseSeconds = leaseSeconds };
         try
         {
             await cluster.StartNodesAsync(each);
@@ -127,9 +130,13 @@ internal sealed class TestCluster : IGateway, IAsyncDisposable
             center.Dispose();
         await Etcd.DisposeAsync();
         await Redis.DisposeAsync();
+        if (Replica is not null)
+            await Replica.DisposeAsync();
         await Sql.DisposeAsync();
         Directory.Delete(Data, recursive: true);
     }
+
+    private string RedisEndPoints => Replica is null ? Redis.EndPoint : $"{Redis.EndPoint},{Replica.EndPoint}";
 
     private async Task<(int Status, JsonNode Body)> SendAsync(HttpRequestMessage request, int? center)
     {
@@ -194,8 +201,8 @@ internal sealed class TestCluster : IGateway, IAsyncDisposable
             "room" => $"room:\n  listen: [\"127.0.0.1:{ports[2]}\"]\n",
             "center" => $"center:\n  listen: 127.0.0.1:{ports[2]}\n  adminKeyFile: {Path.Combine(Data, "admin.key")}\n",
             "dispatcher" => $"dispatcher:\n  listen: 127.0.0.1:{ports[2]}\n",
-            "register" => $"redis:\n  endPoints: {Redis.EndPoint}\n",
-            "saver" => $"redis:\n  endPoints: {Redis.EndPoint}\nsql:\n  connectionString: Server=127.0.0.1;Port={Sql.Port};User ID=push;Database=push\n"
+            "register" => $"redis:\n  endPoints: {RedisEndPoints}\n",
+            "saver" => $"redis:\n  endPoints: {RedisEndPoints}\nsql:\n  connectionString: Server=127.0.0.1;Port={Sql.Port};User ID=push;Database=push\n"
                 + $"  passwordFile: {Path.Combine(Data, "sql.password")}\n",
             _ => "",
         });
