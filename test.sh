@@ -5,15 +5,26 @@ set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 DOTNET_CLI_UI_LANGUAGE=en
 
-need() { # need COMMAND PACKAGE: installs PACKAGE when COMMAND is missing
-  command -v "$1" >/dev/null 2>&1 && return
-  echo "== installing $2 (for $1)"
+PATH=$PATH:/usr/sbin
+need() { # need PACKAGE FILE…: installs PACKAGE unless one of the FILEs, a command or a path, is there
+  local package=$1 file
+  shift
+  has() { for file in "$@"; do { command -v "$file" || ls "$file"; } >/dev/null 2>&1 && return 0; done; return 1; }
+  has "$@" && return
+  echo "== installing $package (for $1)"
   if [ "$(id -u)" = 0 ]; then run=""; else run="sudo"; fi
-  { $run apt-get install -y --no-install-recommends "$2" || { $run apt-get update && $run apt-get install -y --no-install-recommends "$2"; }; } >/dev/null 2>&1
-  command -v "$1" >/dev/null 2>&1 || { echo "$1 is needed by the tests and could not be installed (package $2)"; echo "0 passed, 1 failed"; exit 1; }
+  export DEBIAN_FRONTEND=noninteractive
+  { $run apt-get install -y --no-install-recommends "$package" || { $run apt-get update && $run apt-get install -y --no-install-recommends "$package"; }; } >/dev/null 2>&1
+  has "$@" || { echo "$1 is needed by the tests and could not be installed (package $package)"; echo "0 passed, 1 failed"; exit 1; }
 }
 command -v dotnet >/dev/null 2>&1 || { echo "the .NET 10 SDK is needed: https://dotnet.microsoft.com/download"; echo "0 passed, 1 failed"; exit 1; }
 need curl curl
+need etcd-server etcd
+need etcd-client etcdctl
+need redis-server redis-server
+need redis-tools redis-cli
+need mariadb-server mariadbd
+need libmariadb3 /usr/lib/x86_64-linux-gnu/libmariadb.so.3 /usr/lib/aarch64-linux-gnu/libmariadb.so.3 /usr/lib64/libmariadb.so.3
 
 echo "== build"
 if ! dotnet build PushSystem.sln -c Release -v quiet -clp:ErrorsOnly; then
