@@ -10,7 +10,7 @@
 #   --no-build       use what is built
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
-each=2 data="" port=17000 lease=10 build=1
+configuration=${CONFIGURATION:-Release} each=2 data="" port=17000 lease=10 build=1
 while [ $# -gt 0 ]; do
   case "$1" in
     --each) each=$2; shift 2 ;;
@@ -66,7 +66,7 @@ await() { # await NAME TEXT: until NAME printed TEXT
 
 if [ $build = 1 ]; then
   echo "building"
-  dotnet build PushSystem.sln -c Release -v quiet -clp:ErrorsOnly || exit 1
+  dotnet build PushSystem.sln -c "$configuration" -v quiet -clp:ErrorsOnly || exit 1
 fi
 
 free; etcd=$REPLY; free; peer=$REPLY; free; redis=$REPLY; free; sql=$REPLY
@@ -107,7 +107,7 @@ http:
 $3
 YAML
   echo "$id $http" >>"$data/nodes"
-  run "$id" dotnet "${1^}/bin/Release/net10.0/PushSystem.${1^}.dll" --config "$data/$id.yaml"
+  run "$id" dotnet "${1^}/bin/$configuration/net10.0/PushSystem.${1^}.dll" --config "$data/$id.yaml"
 }
 : >"$data/nodes"
 store="redis:
@@ -154,7 +154,7 @@ Push to a user, and ask for it:
   curl -s $api/v1/users/phone-1 -H 'Authorization: Bearer $key'
 
 List the nodes:
-  dotnet deploy/pushctl/bin/Release/net10.0/PushSystem.Pushctl.dll --etcd http://127.0.0.1:$etcd --cluster local nodes
+  dotnet deploy/pushctl/bin/$configuration/net10.0/PushSystem.Pushctl.dll --etcd http://127.0.0.1:$etcd --cluster local nodes
 
 Ctrl+C stops everything.
 TEXT

@@ -29,7 +29,8 @@ internal sealed class CenterHost : IAsyncDisposable
     private CenterHost(Action<CenterOptions>? configure, Action<CenterHost>? prepare)
     {
         Mailboxes = new FakeMailboxes(Clock);
-        Log = new FakeBroadcastLog(Clock);
+        Log = new FakeBroadcastLog(Clock) { Claims = Claims };
+        Multicasts = new FakeMulticasts(Clock);
         AdminKey = AppKeys.NewAdminKey();
         AppKey = AddApp(App);
         OtherKey = AddApp(OtherApp);
@@ -42,7 +43,9 @@ internal sealed class CenterHost : IAsyncDisposable
         builder.Services.AddSingleton<TimeProvider>(Clock);
         builder.Services.AddSingleton<IAppDirectory>(Apps).AddSingleton<IMailboxes>(Mailboxes).AddSingleton<IBroadcastLog>(Log)
             .AddSingleton<IIdempotencyStore>(Idempotency).AddSingleton<ISessionRegistry>(Registry).AddSingleton<IRoomDirectory>(Rooms)
-            .AddSingleton<ICoordinator>(Coordinator);
+            .AddSingleton<ICoordinator>(Coordinator).AddSingleton<IMulticasts>(Multicasts).AddSingleton<IWorkClaims>(Claims);
+        if (Peers is not null)
+            builder.Services.AddSingleton<IPeers>(Peers);
         builder.Services.AddHealthAndMetrics();
         builder.Services.AddCenter(options);
         _application = builder.Build();
@@ -57,6 +60,10 @@ internal sealed class CenterHost : IAsyncDisposable
     public FakeApps Apps { get; } = new();
     public FakeMailboxes Mailboxes { get; }
     public FakeBroadcastLog Log { get; }
+    public FakeMulticasts Multicasts { get; }
+    public FakeClaims Claims { get; } = new();
+    /// <summary>Null: the center is alone.</summary>
+    public FakePeers? Peers { get; set; }
     public FakeIdempotency Idempotency { get; } = new();
     public FakeRegistry Registry { get; } = new();
     public FakeRooms Rooms { get; } = new();

@@ -9,6 +9,7 @@ public sealed class ClientLimiterTests : IDisposable
 {
     private readonly FakeClock _clock = new();
     private readonly DispatcherMetrics _metrics = new();
+    private DispatcherOptions _options = new();
 
     public void Dispose() => _metrics.Dispose();
 
@@ -58,13 +59,16 @@ public sealed class ClientLimiterTests : IDisposable
     [Fact]
     public void No_rate_is_no_limit()
     {
-        var limiter = new ClientLimiter(new DispatcherOptions { ClientRate = 0 }, _metrics, _clock);
+        var limiter = Limiter(burst: 1);
         for (var i = 0; i < 1_000; i++)
-            Assert.True(Take(limiter, "192.0.2.1"));
+            Assert.True(limiter.TryTake(IPAddress.Parse("192.0.2.1"), new DispatcherOptions { ClientRate = 0 }, out _));
     }
 
-    private ClientLimiter Limiter(double burst, int maxClients = 100) =>
-        new(new DispatcherOptions { ClientRate = 1, ClientBurst = burst, MaxClients = maxClients }, _metrics, _clock);
+    private ClientLimiter Limiter(double burst, int maxClients = 100)
+    {
+        _options = new DispatcherOptions { ClientRate = 1, ClientBurst = burst, MaxClients = maxClients };
+        return new ClientLimiter(_metrics, _clock);
+    }
 
-    private static bool Take(ClientLimiter limiter, string address) => limiter.TryTake(IPAddress.Parse(address), out _);
+    private bool Take(ClientLimiter limiter, string address) => limiter.TryTake(IPAddress.Parse(address), _options, out _);
 }

@@ -21,17 +21,19 @@ internal sealed class DispatcherHost : IAsyncDisposable
 
     private DispatcherHost(DispatcherOptions options, RoomInfo[] rooms)
     {
+        Settings = new DispatcherSettings(options);
         Directory.Rooms = rooms;
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
         builder.WebHost.UseKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0));
-        builder.Services.AddSingleton<TimeProvider>(Clock).AddSingleton<IRoomDirectory>(Directory).AddHealthAndMetrics().AddDispatcher(options);
+        builder.Services.AddSingleton<TimeProvider>(Clock).AddSingleton<IRoomDirectory>(Directory).AddHealthAndMetrics().AddDispatcher(Settings);
         _application = builder.Build();
         _application.UseProblems();
         _application.MapHealthAndMetrics();
         _application.MapDispatcher();
     }
 
+    public DispatcherSettings Settings { get; }
     public FakeClock Clock { get; } = new();
     public FakeDirectory Directory { get; } = new();
     public HttpClient Http { get; private set; } = null!;
@@ -45,9 +47,12 @@ internal sealed class DispatcherHost : IAsyncDisposable
         return host;
     }
 
-    public async Task<(HttpResponseMessage Response, JsonObject Json)> AskAsync(string query = "", int expect = 200)
+    public async Task<(HttpResponseMessage Response, JsonObject Json)> AskAsync(string query = "", int expect = 200, params string[] forwardedFor)
     {
-        var response = await Http.GetAsync(new Uri($"/v1/route{query}", UriKind.Relative));
+        using var request = new HttpRequestMessage(HttpMethod.Get, new Uri($"/v1/route{query}", UriKind.Relative));
+        if (forwardedFor.Length > 0)
+            request.Headers.TryAddWithoutValidation("X-Forwarded-For", forwardedFor);
+        var response = await Http.SendAsync(request);
         var body = await response.Content.ReadAsStringAsync();
         Assert.True((int)response.StatusCode == expect, $"expected {expect}, got {(int)response.StatusCode}: {body}");
         return (response, JsonNode.Parse(body)!.AsObject());

@@ -7,7 +7,6 @@ namespace PushSystem.Dispatcher.Tests;
 internal static class TestRooms
 {
     public static readonly DispatcherOptions Options = new();
-    private static readonly HashSet<RoomAddress> None = [];
 
     public static RoomInfo Room(string id, params string[] addresses) => new()
     {
@@ -19,10 +18,12 @@ internal static class TestRooms
 
     public static RoomInfo[] Rooms(int count) => [.. Enumerable.Range(1, count).Select(i => Room($"room-{i}"))];
 
-    public static RouteTable Table(params RoomInfo[] rooms) => RouteTable.From(rooms, Options);
+    public static RouteTable Table(params RoomInfo[] rooms) => Table(Options, rooms);
+
+    public static RouteTable Table(DispatcherOptions options, params RoomInfo[] rooms) => RouteTable.From(rooms, new DispatcherSnapshot(options));
 
     public static RouteQuery Query(string user, string region = "", string isp = "", params string[] failed) =>
-        new(StableHash.Of(user), region, isp, failed.Length == 0 ? None : failed.Select(Address).ToHashSet());
+        new(StableHash.Of(user), region, isp, failed.Length == 0 ? null : failed.Select(Address).ToHashSet());
 
     public static RoomAddress Address(string text)
     {
@@ -31,11 +32,19 @@ internal static class TestRooms
     }
 
     /// <summary>"host:port" of the addresses chosen.</summary>
-    public static string[] Choose(RouteTable table, RouteQuery query, int max = 5) =>
-        [.. RoutePolicy.Choose(table, query, max).Select(address => $"{address.Host}:{address.Port}")];
+    public static string[] Choose(RouteTable table, RouteQuery query, int max = 5)
+    {
+        var chosen = new int[max];
+        return [.. chosen[..RoutePolicy.Choose(table, query, chosen)].Select(index => $"{table.Addresses[index].Address.Host}:{table.Addresses[index].Address.Port}")];
+    }
 
     /// <summary>The host that a user is sent to first.</summary>
-    public static string First(RouteTable table, string user) => RoutePolicy.Choose(table, Query(user), 1)[0].Host;
+    public static string First(RouteTable table, string user)
+    {
+        Span<int> chosen = stackalloc int[1];
+        RoutePolicy.Choose(table, Query(user), chosen);
+        return table.Addresses[chosen[0]].Address.Host;
+    }
 
     public static IEnumerable<string> Users(int count) => Enumerable.Range(0, count).Select(i => $"shop\nuser-{i}");
 }

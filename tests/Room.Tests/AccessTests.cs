@@ -57,7 +57,7 @@ public class AccessTests
     [Fact]
     public void Addresses_of_one_ipv6_network_share_a_rate_and_mapped_ones_count_as_ipv4()
     {
-        var table = new AddressRateTable(new RoomOptions { ConnectionsPerSecondPerAddress = 1, ConnectionBurstPerAddress = 1 }, new FakeClock());
+        var table = new AddressRateTable(() => new RoomOptions { ConnectionsPerSecondPerAddress = 1, ConnectionBurstPerAddress = 1 }, new FakeClock());
         Assert.True(table.TryTake(IPAddress.Parse("2001:db8:0:1::1")));
         Assert.False(table.TryTake(IPAddress.Parse("2001:db8:0:1::2")));
         Assert.True(table.TryTake(IPAddress.Parse("2001:db8:0:2::1")));
@@ -70,7 +70,7 @@ public class AccessTests
     {
         var clock = new FakeClock();
         var table = new AddressRateTable(
-            new RoomOptions { ConnectionsPerSecondPerAddress = 1, ConnectionBurstPerAddress = 1, MaxTrackedAddresses = 4 }, clock);
+            () => new RoomOptions { ConnectionsPerSecondPerAddress = 1, ConnectionBurstPerAddress = 1, MaxTrackedAddresses = 4 }, clock);
         for (byte i = 1; i <= 200; i++)
         {
             clock.Advance(TimeSpan.FromMilliseconds(1));

@@ -186,33 +186,69 @@ public class BindTests
     }
 
     [Fact]
-    public async Task A_bind_behind_an_unbind_of_the_same_user_is_not_undone_by_it()
+    public async Task A_bind_behind_an_unbind_of_the_same_user_does_not_wait_and_is_not_undone_by_it()
     {
         await using var world = new RoomWorld();
         var client = world.LogIn(Alice);
         var gate = world.Registry.Script.HoldBefore("UnbindAsync");
         client.Unbind(0).Expect(Opcode.UnbindOk);
         await world.Until(() => gate.Arrived, "the registry is asked to forget");
-        client.SendBind(1, world.Binding(Alice));
-        client.ExpectNothing();
+        Assert.Equal(ReasonCode.Ok, client.Bind(world.Binding(Alice)).Code);
         gate.Release();
-        await world.Until(() => world.Registry.Script.Count("BindAsync") == 2, "bound again");
-        Assert.Equal(ReasonCode.Ok, client.ExpectBind().Code);
-        Assert.NotNull(world.Registry.Of(Alice));
+        await world.Unregistered();
+        Assert.Equal((false, 1), (world.Registry.Unbinds.Single().Removed, world.Registry.Unbinds.Single().Entry.Generation));
+        Assert.Equal(2, world.Registry.Of(Alice)!.Generation);
         Assert.Equal(DeliverOutcome.Taken, world.Push(Alice, "x"));
         client.ExpectPush("x");
     }
 
     [Fact]
-    public async Task A_bind_is_refused_and_not_held_while_the_registry_is_away()
+    public async Task A_bind_behind_one_of_unknown_outcome_waits_until_that_is_undone()
     {
         await using var world = new RoomWorld();
-        var client = world.LogIn(Alice);
+        var client = world.LogIn(Bob);
+        var lost = world.Registry.Script.HoldAfter("BindAsync");
+        client.SendBind(1, world.Binding(Alice));
+        var gate = world.Registry.Script.HoldBefore("UnbindAsync");
+        lost.Fail();
+        Assert.Equal(ReasonCode.BindUnavailable, client.ExpectBind().Code);
+        await world.Until(() => gate.Arrived, "the registry is asked to forget");
+        client.SendBind(2, world.Binding(Alice));
+        client.ExpectNothing();
+        gate.Release();
+        await world.Until(() => world.Registry.Script.Count("BindAsync") == 3, "bound again");
+        Assert.Equal(ReasonCode.Ok, client.ExpectBind().Code);
+        await world.Unregistered();
+        Assert.Equal(DeliverOutcome.Taken, world.Push(Alice, "x"));
+        client.ExpectPush("x");
+    }
+
+    [Fact]
+    public async Task A_bind_is_refused_and_not_held_while_one_of_unknown_outcome_cannot_be_undone()
+    {
+        await using var world = new RoomWorld();
+        var client = world.LogIn(Bob);
         world.Registry.Script.Fail("UnbindAsync", 100);
-        client.Unbind(0).Expect(Opcode.UnbindOk);
+        world.Registry.Script.Fail("BindAsync");
+        Assert.Equal(ReasonCode.BindUnavailable, client.Bind(world.Binding(Alice)).Code);
         await world.Until(() => world.Room.Context.Unregistrar.IsFailing, "the registry fails");
         Assert.Equal(ReasonCode.BindUnavailable, client.Bind(world.Binding(Alice)).Code);
         client.ExpectAlive();
+    }
+
+    [Fact]
+    public async Task A_registry_that_never_answers_refuses_the_binding_after_the_limit()
+    {
+        await using var world = new RoomWorld();
+        var client = world.LogIn(Alice);
+        world.Registry.Script.HoldBefore("BindAsync");
+        client.SendBind(1, world.Binding(Bob));
+        world.Advance(4.9);
+        client.ExpectNothing();
+        world.Advance(0.2);
+        await world.Until(() => world.Room.Context.Unregistrar.IsIdle && world.Registry.UnbindCount == 1, "it is undone");
+        Assert.Equal(ReasonCode.BindUnavailable, client.ExpectBind().Code);
+        Assert.Equal(ReasonCode.Ok, client.Bind(world.Binding(Bob)).Code);
     }
 
     [Fact]

@@ -99,7 +99,7 @@ public class HeartbeatTests
     [Fact]
     public async Task A_client_is_not_blamed_for_silence_while_the_room_does_not_read()
     {
-        await using var world = new RoomWorld();
+        await using var world = new RoomWorld(options => options.StoreCallTimeout = TimeSpan.FromMinutes(3));
         var client = world.LogIn(Alice);
         client.Ping(20).Expect(Opcode.Pong);
         var gate = world.Mailboxes.Script.HoldBefore("OpenAsync");

@@ -80,7 +80,7 @@ public class LoginTests
     [Fact]
     public async Task A_login_that_the_stores_do_not_answer_ends_at_the_deadline_and_is_undone()
     {
-        await using var world = new RoomWorld();
+        await using var world = new RoomWorld(options => options.StoreCallTimeout = TimeSpan.FromMinutes(1));
         var gate = world.Registry.Script.HoldAfter("BindAsync");
         var client = world.Connect().SendPreface().SendLogin(world.Binding(Alice));
         world.Advance(10.2);

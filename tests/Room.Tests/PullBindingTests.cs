@@ -41,6 +41,73 @@ public class PullBindingTests
         next.ExpectNothing();
     }
 
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    public async Task After_a_resume_what_was_fetched_and_not_acknowledged_is_told_again(int shard)
+    {
+        await using var world = new RoomWorld();
+        var client = world.Connect(0);
+        client.Login(world.Binding(Alice, pull: true));
+        for (var i = 1; i <= 3; i++)
+            world.Push(Alice, $"{i}");
+        world.Fanout(world.Broadcasts.Append("a", "news"));
+        client.TakeAll();
+        client.Fetch(1, 1, 10);
+        client.TakeAll();
+        client.Ack(1);
+        client.Drop();
+        var next = world.Connect(shard);
+        next.Resume(client.ResumeTicket, new ResumePosition(0, new StreamPosition(7, 1), new StreamPosition(3, 0)));
+        Assert.Equal(new NotifyMessage(0, StreamKind.Mailbox, 7, 3), next.ExpectNotify());
+        Assert.Equal(new NotifyMessage(0, StreamKind.Broadcast, 3, 1), next.ExpectNotify());
+        next.ExpectNothing();
+        next.Fetch(2, 2, 10);
+        next.ExpectPush("2");
+        next.ExpectPush("3");
+        Assert.Equal(new FetchOkMessage(2, ReasonCode.Ok, 2, 4, 3), next.ExpectFetchOk());
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    public async Task After_a_resume_nothing_is_told_of_what_was_acknowledged_and_new_messages_are(int shard)
+    {
+        await using var world = new RoomWorld();
+        var client = world.Connect(0);
+        client.Login(world.Binding(Alice, pull: true));
+        world.Push(Alice, "1");
+        client.ExpectNotify();
+        client.Fetch(1, 1, 10);
+        client.TakeAll();
+        client.Drop();
+        var next = world.Connect(shard);
+        // Its ACK was lost with the socket; the position says the same.
+        next.Resume(client.ResumeTicket, new ResumePosition(0, new StreamPosition(7, 1), default));
+        next.ExpectNothing();
+        world.Push(Alice, "2");
+        Assert.Equal(new NotifyMessage(0, StreamKind.Mailbox, 7, 2), next.ExpectNotify());
+        world.Advance(0.3);
+        Assert.Equal(1, world.Mailboxes.Of(Alice).Acked);
+    }
+
+    [Fact]
+    public async Task A_new_epoch_while_the_socket_was_lost_is_told_before_what_waits()
+    {
+        await using var world = new RoomWorld();
+        var client = LogInToPull(world);
+        world.Push(Alice, "1");
+        client.ExpectNotify();
+        client.Drop();
+        world.Mailboxes.Lose(Alice);
+        world.Push(Alice, "new");
+        var next = world.Connect();
+        next.Resume(client.ResumeTicket, new ResumePosition(0, new StreamPosition(7, 0), default));
+        Assert.Equal(8u, next.ExpectReset().Epoch);
+        Assert.Equal(new NotifyMessage(0, StreamKind.Mailbox, 8, 1), next.ExpectNotify());
+        next.ExpectNothing();
+    }
+
     [Fact]
     public async Task A_fetch_is_bounded_by_its_count_and_says_where_to_go_on()
     {

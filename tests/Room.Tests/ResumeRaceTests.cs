@@ -168,15 +168,39 @@ public class ResumeRaceTests
         Assert.Equal(1, one.TakeAll().Count + two.TakeAll().Count);
     }
 
-    [Fact]
-    public async Task A_resume_is_refused_while_a_registry_call_of_its_connection_is_under_way()
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    public async Task A_resume_does_not_wait_for_an_unbind_and_is_not_undone_by_it(int shard)
     {
-        // Otherwise the late unbind would remove what is bound again under the same connection id.
         await using var world = new RoomWorld();
         var old = world.LogIn(0, Alice, Bob);
         var gate = world.Registry.Script.HoldBefore("UnbindAsync");
         old.Unbind(1).Expect(Opcode.UnbindOk);
         await world.Until(() => gate.Arrived, "the unbind is under way");
+        old.Drop();
+        var next = world.Connect(shard);
+        Assert.Equal(ReasonCode.Ok, next.Resume(old.ResumeTicket, ResumeTests.Position(0)).Code);
+        Assert.Equal(ReasonCode.Ok, next.Bind(world.Binding(Bob)).Code);
+        gate.Release();
+        await world.Unregistered();
+        Assert.Equal(next.ConnectionId, world.Registry.Of(Alice)!.Connection);
+        Assert.Equal(next.ConnectionId, world.Registry.Of(Bob)!.Connection);
+        Assert.Equal(DeliverOutcome.Taken, world.Push(Bob, "x"));
+        next.ExpectPush("x");
+    }
+
+    [Fact]
+    public async Task A_resume_is_refused_while_a_binding_of_unknown_outcome_is_being_undone()
+    {
+        // Otherwise the removal, which knows no generation, could hit what is bound again under the same connection id.
+        await using var world = new RoomWorld();
+        var old = world.LogIn(0, Alice);
+        var lost = world.Registry.Script.HoldAfter("BindAsync");
+        old.SendBind(1, world.Binding(Bob));
+        var gate = world.Registry.Script.HoldBefore("UnbindAsync");
+        lost.Fail();
+        await world.Until(() => gate.Arrived, "the undoing is under way");
         old.Drop();
         var next = world.Connect(1);
         Assert.Equal(ReasonCode.ResumeUnknown, next.Resume(old.ResumeTicket).Code);

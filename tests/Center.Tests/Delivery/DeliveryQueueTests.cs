@@ -19,6 +19,7 @@ public sealed class DeliveryQueueTests : IAsyncLifetime
     private readonly CenterMetrics _metrics = new();
     private readonly PrometheusText _text = new();
     private readonly HealthState _health = new();
+    private readonly FakeClock _clock = new();
     private DeliveryQueue _queue = null!;
 
     public async ValueTask InitializeAsync() => await StartAsync(new CenterOptions());
@@ -252,12 +253,94 @@ public sealed class DeliveryQueueTests : IAsyncLifetime
         await Waiting.For(_queue.StopAsync(noTime.Token), "the queue stops");
     }
 
+    [Fact]
+    public async Task A_session_in_a_room_that_is_not_known_yet_is_left_alone()
+    {
+        _rooms.Add("room-1");
+        _rooms.Revision = 5;
+        _registry.Bind("a", "room-2", 6);
+        _registry.Bind("b", "room-2", 5);
+        _queue.Offer(Item("a", 1));
+        _queue.Offer(Item("b", 1));
+        await CountedAsync("room_unknown", 1);
+        await CountedAsync("offline", 1);
+        Assert.Equal(0, _registry.UnbindCalls);
+        Assert.NotNull(_registry.Find(new UserKey(CenterHost.App, "a")));
+    }
+
+    [Fact]
+    public async Task A_room_that_fails_again_and_again_is_left_alone_and_tried_after_a_while()
+    {
+        var (bad, good) = (_rooms.Add("bad"), _rooms.Add("good"));
+        bad.Fault = new OperationCanceledException("a link's own cancellation");
+        _registry.Bind("a", "bad", 1);
+        _registry.Bind("g", "good", 1);
+        for (var i = 1; i <= 3; i++)
+        {
+            _queue.Offer(Item("a", i));
+            await CountedAsync("failed", i);
+        }
+        for (var i = 4; i <= 6; i++)
+            _queue.Offer(Item("a", i));
+        _queue.Offer(Item("g", 1));
+        await CountedAsync("room_left_alone", 3);
+        await CountedAsync("taken", 1);
+        Assert.Equal((3, 1), (bad.DeliverCalls, good.DeliverCalls));
+        // Tried after a second, and left alone for twice as long.
+        _clock.Advance(TimeSpan.FromSeconds(1));
+        _queue.Offer(Item("a", 7));
+        await CountedAsync("failed", 4);
+        _clock.Advance(TimeSpan.FromSeconds(1));
+        _queue.Offer(Item("a", 8));
+        await CountedAsync("room_left_alone", 4);
+        _clock.Advance(TimeSpan.FromSeconds(1));
+        bad.Fault = null;
+        _queue.Offer(Item("a", 9));
+        await CountedAsync("taken", 2);
+        _queue.Offer(Item("a", 10));
+        await CountedAsync("taken", 3);
+    }
+
+    [Fact]
+    public async Task A_room_that_hangs_is_given_up_after_its_time()
+    {
+        var room = _rooms.Add("room-1");
+        room.Gate = new TaskCompletionSource().Task;
+        _registry.Bind("a", "room-1", 1);
+        _queue.Offer(Item("a", 1));
+        await Waiting.For(room.FirstDelivery, "the call that hangs");
+        await Waiting.Until(() =>
+        {
+            _clock.Advance(TimeSpan.FromSeconds(1));
+            return _text.Collect().Contains("outcome=\"failed\"} 1\n", StringComparison.Ordinal);
+        }, "the call is given up");
+        room.Gate = Task.CompletedTask;
+        _queue.Offer(Item("a", 2));
+        await CountedAsync("taken", 1);
+    }
+
+    [Fact]
+    public async Task A_registry_that_fails_after_a_stale_entry_costs_only_those_messages()
+    {
+        var room = _rooms.Add("room-1");
+        room.OnDeliver = item => item.Key.User == "a" ? DeliverOutcome.NotHere : DeliverOutcome.Taken;
+        _registry.Bind("a", "room-1", 1);
+        _registry.AfterUnbind = () => throw new StoreUnavailableException("gone");
+        _queue.Offer(Item("a", 1));
+        await CountedAsync("failed", 1);
+        _registry.Bind("b", "room-1", 1);
+        _queue.Offer(Item("b", 1));
+        await CountedAsync("taken", 1);
+    }
+
     private static DeliverItem Item(string user, long seq) =>
         new(new UserKey(CenterHost.App, user), 0, 1, seq, PayloadKind.Text, 0, "x"u8.ToArray());
 
     private async Task StartAsync(CenterOptions options, bool start = true)
     {
-        _queue = new DeliveryQueue(new SessionRouter(_registry, _rooms, _metrics), options, _metrics, _health, NullLoggerFactory.Instance);
+        _queue = new DeliveryQueue(
+            new SessionRouter(_registry, _rooms, _metrics), new RoomBreakers(options, _clock, NullLogger<RoomBreakers>.Instance), options, _metrics,
+            _health, NullLoggerFactory.Instance);
         if (start)
             await _queue.StartAsync(CancellationToken.None);
     }

@@ -17,7 +17,7 @@ public sealed class ApiDocumentTests
         [
             .. AuthTests.AppPaths.Concat(AuthTests.AdminPaths).Select(row => $"{row.Data.Item1} {row.Data.Item2}"
                 .Replace("/users/a", "/users/{user}", StringComparison.Ordinal).Replace("/m1-1", "/{id}", StringComparison.Ordinal)
-                .Replace("/b1-1", "/{id}", StringComparison.Ordinal).Replace("/apps/shop", "/apps/{app}", StringComparison.Ordinal)
+                .Replace("/b1-1", "/{id}", StringComparison.Ordinal).Replace("/t1", "/{id}", StringComparison.Ordinal).Replace("/apps/shop", "/apps/{app}", StringComparison.Ordinal)
                 .Replace("/k1", "/{id}", StringComparison.Ordinal).Replace("-keys/1", "-keys/{id}", StringComparison.Ordinal)),
         ];
         Assert.Equal(expected.Order(StringComparer.Ordinal), operations.Select(one => $"{one.Method} {one.Path}").Order(StringComparer.Ordinal));
@@ -49,6 +49,10 @@ public sealed class ApiDocumentTests
         await using var host = await CenterHost.StartAsync(prepare: host => host.Rooms.Add("room-1").OnFanout = _ => new FanoutProgress(true, false, 1, 0));
         host.Edit(CenterHost.App, app => app with { Webhook = new WebhookSettings("http://localhost/", new Dictionary<string, string>(), [new byte[32]], false) });
         (await host.SendAsync("POST", "/v1/broadcasts", """{"text":"x"}""")).Expect(202);
+        // Its pause, resume and cancellation are tried before anybody may have ended it.
+        Func<Task> held = () => new TaskCompletionSource().Task;
+        host.Mailboxes.BeforeAppend = held;
+        (await host.SendAsync("POST", "/v1/multicasts", """{"text":"x","users":["alice"]}""")).Expect(202);
         var count = 0;
         foreach (var (method, path, operation) in await OperationsAsync(host))
         {
@@ -59,14 +63,15 @@ public sealed class ApiDocumentTests
             // The example of a new app is the app that is there already.
             example = path == "/v1/apps" ? example.Replace("\"shop\"", "\"shop-2\"", StringComparison.Ordinal) : example;
             var target = path.Replace("{app}", "shop", StringComparison.Ordinal).Replace("{user}", "alice", StringComparison.Ordinal)
-                .Replace("{id}", "b1-1", StringComparison.Ordinal);
+                .Replace("{id}", path.StartsWith("/v1/multicasts", StringComparison.Ordinal) ? "t1" : "b1-1", StringComparison.Ordinal);
+            host.Mailboxes.BeforeAppend = path.StartsWith("/v1/messages", StringComparison.Ordinal) ? null : held;
             var answer = await host.SendAsync(method, target, example, isAdmin ? host.AdminKey : null);
             Assert.True(answer.Status is >= 200 and < 300, $"{method} {path} refuses its example {example}: {answer.Body}");
             Assert.NotNull(operation["responses"]![answer.Status.ToString(System.Globalization.CultureInfo.InvariantCulture)]);
             AssertSameMembers(operation["responses"]![$"{answer.Status}"]!["content"]!["application/json"]!["example"]!.AsObject(), answer.Json, $"{method} {path}");
             count++;
         }
-        Assert.Equal(14, count);
+        Assert.Equal(19, count);
     }
 
     [Theory]
@@ -74,6 +79,7 @@ public sealed class ApiDocumentTests
     [InlineData("BatchRequest", "POST", "/v1/messages/batch", false)]
     [InlineData("TicketRequest", "POST", "/v1/tickets", false)]
     [InlineData("BroadcastRequest", "POST", "/v1/broadcasts", false)]
+    [InlineData("MulticastRequest", "POST", "/v1/multicasts", false)]
     [InlineData("NewAppRequest", "POST", "/v1/apps", true)]
     [InlineData("AppChangeRequest", "PATCH", "/v1/apps/shop", true)]
     public async Task A_schema_has_the_members_that_the_parser_knows(string schema, string method, string path, bool isAdmin)

@@ -15,6 +15,8 @@ public sealed class AuthTests
         { "GET", "/v1/users/a/messages/m1-1" }, { "POST", "/v1/users/a/kick" }, { "GET", "/v1/app" }, { "POST", "/v1/broadcasts" },
         { "GET", "/v1/broadcasts" }, { "GET", "/v1/broadcasts/b1-1" }, { "PATCH", "/v1/broadcasts/b1-1" }, { "POST", "/v1/broadcasts/b1-1/pause" },
         { "POST", "/v1/broadcasts/b1-1/resume" }, { "POST", "/v1/broadcasts/b1-1/cancel" },
+        { "POST", "/v1/multicasts" }, { "GET", "/v1/multicasts" }, { "GET", "/v1/multicasts/t1" }, { "PATCH", "/v1/multicasts/t1" },
+        { "POST", "/v1/multicasts/t1/pause" }, { "POST", "/v1/multicasts/t1/resume" }, { "POST", "/v1/multicasts/t1/cancel" },
     };
 
     public static TheoryData<string, string> AdminPaths => new()

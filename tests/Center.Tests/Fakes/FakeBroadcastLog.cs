@@ -18,6 +18,12 @@ internal sealed class FakeBroadcastLog(TimeProvider time) : IBroadcastLog
 
     public long KnownUsers { get; set; }
 
+    /// <summary>Where fences are looked up; null = every fence holds.</summary>
+    public FakeClaims? Claims { get; set; }
+
+    /// <summary>Runs before a fenced write is checked: where a test lets another center take over.</summary>
+    public Action<string>? BeforeFence { get; set; }
+
     private readonly List<(string App, long Seq, TaskState State)> _moves = [];
 
     /// <summary>Every state that a task of the app was moved to, in order.</summary>
@@ -122,6 +128,7 @@ internal sealed class FakeBroadcastLog(TimeProvider time) : IBroadcastLog
         string app, uint epoch, long seq, IReadOnlyList<TaskState> from, TaskState next, Fence fence, CancellationToken cancellationToken)
     {
         Check("move");
+        CheckFence("move", fence);
         return Change(app, epoch, seq, record =>
         {
             if (!from.Contains(record.State))
@@ -143,6 +150,7 @@ internal sealed class FakeBroadcastLog(TimeProvider time) : IBroadcastLog
     public async ValueTask ReportAsync(string app, uint epoch, long seq, long targeted, long sent, long offline, Fence fence, CancellationToken cancellationToken)
     {
         Check("report");
+        CheckFence("report", fence);
         await Change(app, epoch, seq, record => record with { Targeted = targeted, Sent = sent, Offline = offline });
     }
 
@@ -170,6 +178,14 @@ internal sealed class FakeBroadcastLog(TimeProvider time) : IBroadcastLog
 
     private int Index(string app, uint epoch, long seq) =>
         _log.FindIndex(entry => entry.Record.App == app && entry.Record.Epoch == epoch && entry.Record.Seq == seq);
+
+    private void CheckFence(string call, Fence fence)
+    {
+        if (!fence.IsSet)
+            return;
+        BeforeFence?.Invoke(call);
+        Claims?.Check(fence);
+    }
 
     private void Check(string call)
     {

@@ -10,6 +10,9 @@ internal sealed class FakeRooms : IRoomDirectory
 
     public IReadOnlyList<RoomInfo> Rooms => [.. _rooms.Values.Select(room => room.Info).OrderBy(info => info.Id, StringComparer.Ordinal)];
 
+    /// <summary>What the directory knows; by default everything.</summary>
+    public long Revision { get; set; } = long.MaxValue;
+
     public FakeRoom Add(string id, long incarnation = 1, int connections = 0)
     {
         var room = new FakeRoom(new RoomInfo

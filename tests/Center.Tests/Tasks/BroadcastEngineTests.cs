@@ -1,5 +1,4 @@
 using System.Text;
-using Microsoft.Extensions.Logging.Abstractions;
 using PushSystem.Center.Tasks;
 using PushSystem.Center.Tests.Fakes;
 using PushSystem.Contracts;
@@ -15,11 +14,13 @@ public sealed class BroadcastEngineTests : IAsyncLifetime
     private readonly FakeRegistry _registry = new();
     private readonly FakeRooms _rooms = new();
     private readonly CenterMetrics _metrics = new();
+    private readonly FakeClaims _claims = new();
+    private readonly FakePeers _peers = new(1);
     private readonly FakeBroadcastLog _log;
     private BroadcastEngine _engine = null!;
     private BroadcastTasks _tasks = null!;
 
-    public BroadcastEngineTests() => _log = new FakeBroadcastLog(_clock);
+    public BroadcastEngineTests() => _log = new FakeBroadcastLog(_clock) { Claims = _claims };
 
     public ValueTask InitializeAsync()
     {
@@ -411,7 +412,7 @@ public sealed class BroadcastEngineTests : IAsyncLifetime
     private void NewEngine()
     {
         var options = new CenterOptions();
-        _engine = new BroadcastEngine(_log, _registry, _rooms, options, _metrics, _clock, NullLoggerFactory.Instance);
+        _engine = Engines.New(_log, _claims, _peers, _registry, _rooms, options, _metrics, _clock);
         _tasks = new BroadcastTasks(_log, _engine, options);
     }
 

@@ -6,7 +6,7 @@ namespace PushSystem.Register.Tests.Contracts;
 /// <summary>What every session registry must do. Inherited by each backend; each test has its own registry, empty.</summary>
 public abstract class SessionRegistryContract : IAsyncLifetime
 {
-    private const string App = "shop";
+    protected const string App = "shop";
 
     protected static CancellationToken None => CancellationToken.None;
 
@@ -24,7 +24,7 @@ public abstract class SessionRegistryContract : IAsyncLifetime
         Registry = await OpenAsync();
     }
 
-    public async ValueTask DisposeAsync()
+    public virtual async ValueTask DisposeAsync()
     {
         if (Registry is IAsyncDisposable disposable)
             await disposable.DisposeAsync();
@@ -88,7 +88,8 @@ public abstract class SessionRegistryContract : IAsyncLifetime
         var again = await BindAsync(Entry("ann") with { Generation = first.Generation + 1_000 });
 
         Assert.True(again.Generation > first.Generation + 1_000);
-        Assert.True((await BindAsync(Entry("bob"))).Generation > again.Generation);
+        await UnbindAsync(Entry("ann"));
+        Assert.True((await BindAsync(Entry("ann"))).Generation > again.Generation);
     }
 
     [Fact]
@@ -132,7 +133,47 @@ public abstract class SessionRegistryContract : IAsyncLifetime
     {
         await BindAsync(Entry("ann"));
 
-        Assert.True(await UnbindAsync(Entry("ann") with { Generation = 12345, Device = "other" }));
+        Assert.True(await UnbindAsync(Entry("ann") with { Device = "other" }));
+    }
+
+    [Fact]
+    public async Task A_release_that_names_a_generation_removes_only_that_one()
+    {
+        var first = await BindAsync(Entry("ann"));
+        var second = await BindAsync(Entry("ann") with { Generation = first.Generation });
+
+        Assert.False(await UnbindAsync(Entry("ann") with { Generation = first.Generation }));
+        Assert.True(await UnbindAsync(Entry("ann") with { Generation = second.Generation }));
+    }
+
+    [Fact]
+    public async Task The_parts_have_numbers_that_stay()
+    {
+        var epochs = await Registry.EpochsAsync(None);
+        await BindAsync(Entry("ann"));
+
+        Assert.NotEmpty(epochs);
+        Assert.DoesNotContain(0, epochs);
+        Assert.Equal(epochs, await Registry.EpochsAsync(None));
+    }
+
+    [Fact]
+    public async Task Whatever_the_fields_hold_comes_back()
+    {
+        SessionEntry[] entries =
+        [
+            Entry("") with { Room = "r", Device = "", RemoteAddress = "" },
+            Entry("7b0f7f5c-2f0e-4b0e-8a53-0d5c5e4b7a11") with { Device = "8d3a1d61-0d9c-4a3e-9a3e-2b5f8f6f2f10", RemoteAddress = "192.168.0.1:65535" },
+            Entry("7B0F7F5C-2F0E-4B0E-8A53-0D5C5E4B7A11") with { Device = "8D3A1D61-0D9C-4A3E-9A3E-2B5F8F6F2F10", RemoteAddress = "[2001:db8::1]:80" },
+            Entry(new string('ü', 32)) with { Room = new string('x', 64), Device = new string('d', 64), RemoteAddress = "not an address" },
+            Entry("big", incarnation: long.MaxValue, connection: ulong.MaxValue) with { BoundAt = (1L << 48) - 1, RemoteAddress = "1.2.3.4:0" },
+            Entry("small", incarnation: 0, connection: 0) with { RemoteAddress = "1.2.3.4" },
+            Entry("line\n\0{}") with { Device = "\u00e9", RemoteAddress = "[::1]:1" },
+        ];
+        var replies = await Registry.BindAsync(entries, None);
+        var found = await Registry.LookupAsync([.. entries.Select(entry => entry.Key)], None);
+
+        Assert.Equal(entries.Zip(replies, (entry, reply) => entry with { Generation = reply.Generation }), found);
     }
 
     [Fact]

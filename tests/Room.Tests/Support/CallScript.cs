@@ -93,6 +93,9 @@ internal sealed class CallGate
         return _released.Task;
     }
 
+    /// <summary>The call that it waits for need not come: it is not held then.</summary>
+    public void Disarm() => _released.TrySetResult();
+
     public void Release()
     {
         Assert.True(Arrived, "the call that was to be held has not come");

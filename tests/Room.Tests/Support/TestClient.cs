@@ -160,6 +160,22 @@ internal sealed class TestClient(RoomWorld world, MemoryClient wire)
         return all;
     }
 
+    /// <summary>The same for a client that takes whatever comes; the tickets among it are kept.</summary>
+    public List<ReceivedFrame> TakeAllRaw()
+    {
+        var all = TakeAll();
+        foreach (var frame in all)
+        {
+            var settings = frame.Opcode == Opcode.LoginOk ? LoginOkMessage.Read(frame.Body).Settings
+                : frame.Opcode == Opcode.ResumeOk ? ResumeOkMessage.Read(frame.Body).Settings : null;
+            if (settings is null)
+                continue;
+            ResumeTicket = settings.ResumeTicket.ToArray();
+            ConnectionId = settings.ConnectionId;
+        }
+        return all;
+    }
+
     /// <summary>The sequence numbers of all PUSH frames that have come; other frames fail.</summary>
     public List<long> TakePushes() => [.. TakeAll().Select(frame =>
     {

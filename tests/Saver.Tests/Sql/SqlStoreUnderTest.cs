@@ -28,6 +28,8 @@ public sealed class SqlStoreUnderTest : IStoreUnderTest
     public IIdempotencyStore Idempotency => Store.Idempotency;
     public IFactStore Facts => Store.Facts;
     public IAppDirectory Apps => Store.Apps;
+    public IMulticasts Multicasts => Store.Multicasts;
+    public IWorkClaims Claims => Store.Claims;
 
     public static async Task<SqlStoreUnderTest> OpenAsync(Action<SaverOptions>? configure = null)
     {

@@ -1,0 +1,13 @@
+using PushSystem.TestSupport.Servers;
+
+namespace PushSystem.Redis.Tests.Support;
+
+/// <summary>A cluster of three masters for a class of tests.</summary>
+public sealed class ThreeMasters : IAsyncLifetime
+{
+    public RedisCluster Cluster { get; private set; } = null!;
+
+    public async ValueTask InitializeAsync() => Cluster = await RedisCluster.StartAsync();
+
+    public ValueTask DisposeAsync() => Cluster.DisposeAsync();
+}
