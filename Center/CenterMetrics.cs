@@ -48,7 +48,7 @@ internal sealed class CenterMetrics : IDisposable
         _appendSeconds.Record(elapsed.TotalSeconds, tag);
     }
 
-    /// <summary>Outcome: taken, offline, not_here, room_gone, failed, queue_full or room_queue_full.</summary>
+    /// <summary>Outcome: taken, offline, not_here, room_gone, room_unknown, room_left_alone, failed, queue_full or room_queue_full.</summary>
     public void Hints(string outcome, int count = 1) => _hints.Add(count, new KeyValuePair<string, object?>("outcome", outcome));
 
     public void Transient(bool delivered, int count = 1) =>
@@ -63,6 +63,9 @@ internal sealed class CenterMetrics : IDisposable
 
     public void WatchTasks(Func<IEnumerable<Measurement<long>>> tasks) =>
         _meter.CreateObservableUpDownCounter("push_center_tasks", tasks, null, "Broadcasts that are not finished, by state");
+
+    public void WatchMulticasts(Func<int> parts) =>
+        _meter.CreateObservableUpDownCounter("push_center_multicast_parts", parts, null, "Parts of multicasts that this process holds");
 
     public void Dispose() => _meter.Dispose();
 }

@@ -7,7 +7,9 @@ using PushSystem.Center.Bodies;
 using PushSystem.Center.Delivery;
 using PushSystem.Center.Endpoints;
 using PushSystem.Center.Idempotency;
+using PushSystem.Center.Multicasts;
 using PushSystem.Center.OpenApi;
+using PushSystem.Center.Stores;
 using PushSystem.Center.Tasks;
 using PushSystem.Contracts;
 using PushSystem.Hosting;
@@ -16,8 +18,10 @@ using PushSystem.Hosting.Health;
 namespace PushSystem.Center;
 
 /// <summary>
-/// How a process takes the center in. It needs the contracts IAppDirectory, IMailboxes, IBroadcastLog, IIdempotencyStore,
-/// ISessionRegistry, IRoomDirectory and ICoordinator from the container, and the process's problem boundary in front.
+/// How a process takes the center in. It needs the contracts IAppDirectory, IMailboxes, IBroadcastLog, IMulticasts, IWorkClaims,
+/// IIdempotencyStore, ISessionRegistry, IRoomDirectory and ICoordinator from the container, and the process's problem boundary in
+/// front. With several centers the container has IPeers before the center is added, and may have ITaskWakeUps; a center without IPeers
+/// is alone with its stores.
 /// </summary>
 public static class CenterServices
 {
@@ -33,6 +37,17 @@ public static class CenterServices
         services.AddSingleton<RequestLimiter>();
         services.AddSingleton<IdempotentRunner>();
         services.AddSingleton<RequestPipeline>();
+        services.AddBoundedStores();
+        if (!services.Any(service => service.ServiceType == typeof(IPeers)))
+        {
+            services.AddSingleton<SolePeer>();
+            services.AddSingleton<IPeers>(provider => provider.GetRequiredService<SolePeer>());
+            services.AddHostedService(provider => provider.GetRequiredService<SolePeer>());
+        }
+        services.AddSingleton<TaskWakes>();
+        services.AddSingleton<WakeSender>();
+        services.AddHostedService(provider => provider.GetRequiredService<WakeSender>());
+        services.AddSingleton<RoomBreakers>();
         services.AddSingleton<SessionRouter>();
         services.AddSingleton<TransientDelivery>();
         services.AddSingleton<DeliveryQueue>();
@@ -40,10 +55,16 @@ public static class CenterServices
         services.AddSingleton<BroadcastEngine>();
         services.AddHostedService(provider => provider.GetRequiredService<BroadcastEngine>());
         services.AddSingleton<BroadcastTasks>();
+        services.AddSingleton<RangeSender>();
+        services.AddSingleton<MulticastWorker>();
+        services.AddHostedService(provider => provider.GetRequiredService<MulticastWorker>());
+        services.AddSingleton<MulticastTasks>();
+        services.AddSingleton<MulticastUpload>();
         services.AddSingleton<AppEditor>();
         services.AddSingleton<MessageEndpoints>();
         services.AddSingleton<UserEndpoints>();
         services.AddSingleton<BroadcastEndpoints>();
+        services.AddSingleton<MulticastEndpoints>();
         services.AddSingleton<AppEndpoints>();
         services.AddSingleton<AppKeyEndpoints>();
         services.AddApiDocument();

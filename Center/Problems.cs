@@ -123,8 +123,11 @@ internal static class Problems
     public static ProblemException NoSuchBroadcast(string id) =>
         new(new(404, "no-such-broadcast", "No such broadcast", $"There is no broadcast {Shown(id)}."));
 
-    public static ProblemException WrongState(TaskState state, string action, string allowed) =>
-        new(new(409, "wrong-state", "Wrong state", $"The broadcast is {TaskNames.Of(state)} and cannot be {action}.") { Limit = allowed });
+    public static ProblemException NoSuchMulticast(string id) =>
+        new(new(404, "no-such-multicast", "No such multicast", $"There is no multicast {Shown(id)}."));
+
+    public static ProblemException WrongState(string task, TaskState state, string action, string allowed) =>
+        new(new(409, "wrong-state", "Wrong state", $"The {task} is {TaskNames.Of(state)} and cannot be {action}.") { Limit = allowed });
 
     public static ProblemException TooManyBroadcasts(int limit) =>
         new(new(429, "too-many-broadcasts", "Too many broadcasts", "The app has too many broadcasts that are not finished.")

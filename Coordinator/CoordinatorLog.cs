@@ -38,6 +38,24 @@ internal static partial class CoordinatorLog
     [LoggerMessage(5013, LogLevel.Warning, "The stored presence of {User} cannot be read and was removed")]
     public static partial void PresenceFactBroken(ILogger logger, Exception exception, string user);
 
+    [LoggerMessage(5014, LogLevel.Information, "Events and presence of app {App} are this coordinator's task, incarnation {Token}")]
+    public static partial void AppClaimed(ILogger logger, string app, long token);
+
+    [LoggerMessage(5015, LogLevel.Information, "App {App} was handed over by incarnation {Token}")]
+    public static partial void AppReleased(ILogger logger, string app, long token);
+
+    [LoggerMessage(5016, LogLevel.Warning, "The claim on app {App} could not be given back; it ends with this process")]
+    public static partial void ReleaseFailed(ILogger logger, Exception exception, string app);
+
+    [LoggerMessage(5017, LogLevel.Debug, "The owner of app {App} could not be told of new events; it finds them by itself")]
+    public static partial void WakeFailed(ILogger logger, Exception exception, string app);
+
+    [LoggerMessage(5018, LogLevel.Warning, "The look for work failed; again in {Delay}")]
+    public static partial void LookFailed(ILogger logger, Exception exception, TimeSpan delay);
+
     [LoggerMessage(5020, LogLevel.Debug, "The registry's entry of {User} in room {Room} was stale and was removed")]
     public static partial void StaleEntry(ILogger logger, string user, string room);
+
+    [LoggerMessage(5090, LogLevel.Warning, "The coordinator waits for the stores: {Reason}")]
+    public static partial void WaitingForStores(ILogger logger, string reason);
 }

@@ -28,6 +28,10 @@ internal sealed class CoordinatorMetrics : IDisposable
     public Counter<long> Presence { get; }
     public Counter<long> Kicks { get; }
 
+    /// <summary>Called once.</summary>
+    public void WatchOwned(Func<int> count) =>
+        _meter.CreateObservableGauge("push_coordinator_apps_owned", count, description: "Apps whose events and presence are this process's task");
+
     public void InFlight(int change) => Interlocked.Add(ref _inFlight, change);
 
     public void Indexed(int change) => Interlocked.Add(ref _indexed, change);

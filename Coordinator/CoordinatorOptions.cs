@@ -25,7 +25,7 @@ public sealed class CoordinatorOptions
     public int EndpointFailureUsers { get; set; } = 8;
     /// <summary>Longest pause of a URL that fails as a whole; one request probes it afterwards. Default 1 min.</summary>
     public TimeSpan EndpointPauseCap { get; set; } = TimeSpan.FromMinutes(1);
-    /// <summary>How often events whose app has no usable webhook now are looked at again. Default 30 s.</summary>
+    /// <summary>How often events whose app has no usable webhook now are looked at again, besides after each change of the app. Default 30 s.</summary>
     public TimeSpan NoTargetRecheck { get; set; } = TimeSpan.FromSeconds(30);
     /// <summary>
     /// Refuse webhook hosts with any address that is not public (loopback, private, link-local and the rest). Default false: the
@@ -36,10 +36,19 @@ public sealed class CoordinatorOptions
     public TimeSpan QueueFullRetry { get; set; } = TimeSpan.FromSeconds(5);
     /// <summary>How long clients wait before they repeat a message that could not be stored. Default 2 s.</summary>
     public TimeSpan NotStoredRetry { get; set; } = TimeSpan.FromSeconds(2);
-    /// <summary>After the start, users last reported online have so long to come back before they are reported offline. Default 60 s.</summary>
+    /// <summary>
+    /// After the start, a take-over of the app, or the end of a room, users last reported online have so long to come back before they
+    /// are reported offline. Default 60 s.
+    /// </summary>
     public TimeSpan PresenceSettle { get; set; } = TimeSpan.FromSeconds(60);
     /// <summary>Users per app whose last presence is kept in memory; older ones are read again when needed. Default 100,000.</summary>
     public int PresenceUsersInMemory { get; set; } = 100_000;
+    /// <summary>How long it is kept who went offline, so that a late change of an older session is known as late. Default 1 h.</summary>
+    public TimeSpan PresenceKeepOffline { get; set; } = TimeSpan.FromHours(1);
+    /// <summary>How often the queue is asked for apps with waiting events while nothing else tells. Default 1 s.</summary>
+    public TimeSpan BacklogPoll { get; set; } = TimeSpan.FromSeconds(1);
+    /// <summary>The owner of an app that was never seen among the coordinators that live is taken for dead after this time. Default 30 s.</summary>
+    public TimeSpan UnknownOwnerPatience { get; set; } = TimeSpan.FromSeconds(30);
     /// <summary>How long a stop waits for webhook requests in flight. Default 5 s.</summary>
     public TimeSpan StopWait { get; set; } = TimeSpan.FromSeconds(5);
 
@@ -63,6 +72,9 @@ public sealed class CoordinatorOptions
         Span(QueueFullRetry, nameof(QueueFullRetry), TimeSpan.FromHours(1));
         Span(NotStoredRetry, nameof(NotStoredRetry), TimeSpan.FromHours(1));
         Span(PresenceSettle, nameof(PresenceSettle), TimeSpan.FromDays(1));
+        Span(PresenceKeepOffline, nameof(PresenceKeepOffline), TimeSpan.FromDays(30));
+        Span(BacklogPoll, nameof(BacklogPoll), TimeSpan.FromHours(1));
+        Span(UnknownOwnerPatience, nameof(UnknownOwnerPatience), TimeSpan.FromDays(1));
         Span(StopWait, nameof(StopWait), TimeSpan.FromMinutes(5));
     }
 

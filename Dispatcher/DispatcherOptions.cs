@@ -1,9 +1,14 @@
 using System.ComponentModel.DataAnnotations;
+using System.Net;
+using PushSystem.Cluster.Configuration;
 using PushSystem.Protocol;
 
 namespace PushSystem.Dispatcher;
 
-/// <summary>Settings of the dispatcher.</summary>
+/// <summary>
+/// Settings of the dispatcher. Those that the cluster's configuration holds too (its section "dispatcher", same names) change while
+/// it runs: <see cref="DispatcherSettings"/>.
+/// </summary>
 public sealed class DispatcherOptions : IValidatableObject
 {
     /// <summary>Most addresses in an answer. Default 5.</summary>
@@ -13,9 +18,18 @@ public sealed class DispatcherOptions : IValidatableObject
     /// <summary>How long a client may use an answer; whole seconds. Default 300 s.</summary>
     public TimeSpan AddressTimeToLive { get; set; } = TimeSpan.FromSeconds(300);
 
-    /// <summary>The blue-green group that gets clients, "A" or "B". Default "A".</summary>
-    [RegularExpression("^[AB]$")]
+    /// <summary>The blue-green group that gets clients, "A", "B" or "both". Default "A".</summary>
+    [RegularExpression("^(A|B|both)$")]
     public string ActiveGroup { get; set; } = "A";
+
+    /// <summary>Where networks are; the longest prefix that holds a client's address counts. Default none.</summary>
+    public IReadOnlyList<NetworkLocation> Networks { get; set; } = [];
+
+    /// <summary>Data centres in the order in which they serve clients whose own one failed; those that are not named come last. Default none.</summary>
+    public IReadOnlyList<string> FallbackDataCentres { get; set; } = [];
+
+    /// <summary>Proxies whose X-Forwarded-For is believed. Default none: the connection's address counts.</summary>
+    public IReadOnlyList<IPNetwork> TrustedProxies { get; set; } = [];
 
     /// <summary>Shortest heartbeat interval to begin with; whole seconds. Default 30 s.</summary>
     public TimeSpan HeartbeatMin { get; set; } = TimeSpan.FromSeconds(30);

@@ -5,7 +5,6 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using PushSystem.Dispatcher.Endpoints;
 using PushSystem.Dispatcher.Routes;
-using PushSystem.Hosting;
 
 using RouteEndpoint = PushSystem.Dispatcher.Endpoints.RouteEndpoint;
 
@@ -18,10 +17,14 @@ namespace PushSystem.Dispatcher;
 public static class DispatcherServices
 {
     /// <summary>Adds the dispatcher; throws when the options are not valid.</summary>
-    public static IServiceCollection AddDispatcher(this IServiceCollection services, DispatcherOptions options)
+    public static IServiceCollection AddDispatcher(this IServiceCollection services, DispatcherOptions options) =>
+        services.AddDispatcher(new DispatcherSettings(options));
+
+    /// <summary>Adds the dispatcher with settings that the caller changes while it runs.</summary>
+    public static IServiceCollection AddDispatcher(this IServiceCollection services, DispatcherSettings settings)
     {
         services.TryAddSingleton(TimeProvider.System);
-        services.AddSingleton(OptionsCheck.Validated(options, "Dispatcher"));
+        services.AddSingleton(settings);
         services.AddSingleton<DispatcherMetrics>();
         services.AddSingleton<RouteTableSource>();
         services.AddSingleton<ClientLimiter>();

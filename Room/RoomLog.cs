@@ -19,6 +19,18 @@ internal static partial class RoomLog
     [LoggerMessage(1003, LogLevel.Error, "Background work {Work} of the room failed")]
     public static partial void WorkFailed(ILogger logger, string work, Exception exception);
 
+    [LoggerMessage(1004, LogLevel.Warning, "Room {NodeId} has lost incarnation {Incarnation}: it takes no deliveries and binds nobody until there is a new one")]
+    public static partial void Fenced(ILogger logger, string nodeId, long incarnation);
+
+    [LoggerMessage(1005, LogLevel.Warning, "Room {NodeId} goes on with incarnation {Incarnation} and binds its {Sessions} sessions again")]
+    public static partial void Renewed(ILogger logger, string nodeId, long incarnation, int sessions);
+
+    [LoggerMessage(1006, LogLevel.Warning, "{Parts} of {Count} parts of the registry stand on other data: their sessions are bound again")]
+    public static partial void RegistryLostData(ILogger logger, int parts, int count);
+
+    [LoggerMessage(1007, LogLevel.Information, "Settings of the room were changed; {WaitForStart} of the changed ones count from the next start only")]
+    public static partial void SettingsApplied(ILogger logger, int waitForStart);
+
     [LoggerMessage(1100, LogLevel.Debug, "Connection {ConnectionId} ends with {Code}: {Text}")]
     public static partial void ConnectionFailed(ILogger logger, ulong connectionId, ReasonCode code, string text);
 

@@ -16,11 +16,11 @@ internal sealed class RoomMetrics : IDisposable
 
     private readonly Meter _meter = new(MeterName);
     private readonly Counter<long> _pushes, _pushBytes, _acks, _resets, _windowFull, _slowCloses, _repairs, _closes, _logins, _resumes, _refused,
-        _upstream, _dropped, _takeovers, _pulls, _fanoutSent, _ackBatches, _storeErrors, _poison;
+        _upstream, _dropped, _takeovers, _pulls, _fanoutSent, _ackBatches, _storeErrors, _poison, _rebound, _registryLost;
     private readonly Histogram<double> _ackLatency;
     private long _connections, _sessions, _detached;
 
-    public RoomMetrics()
+    public RoomMetrics(Func<long> incarnation, Func<bool> isFenced, Func<long> rebindLeft)
     {
         _meter.CreateObservableGauge("push_room_connections", () => Volatile.Read(ref _connections), null, "Open connections");
         _meter.CreateObservableGauge("push_room_sessions", () => Volatile.Read(ref _sessions), null, "Bound sessions, detached ones included");
@@ -44,6 +44,11 @@ internal sealed class RoomMetrics : IDisposable
         _ackBatches = _meter.CreateCounter<long>("push_room_ack_batches", null, "Calls that told acks to the store");
         _storeErrors = _meter.CreateCounter<long>("push_room_store_errors", null, "Calls that failed, by call");
         _poison = _meter.CreateCounter<long>("push_room_parked", null, "Messages set aside after too many resumes");
+        _rebound = _meter.CreateCounter<long>("push_room_rebinds", null, "Sessions bound again after a loss of the incarnation or of registry data, by result");
+        _registryLost = _meter.CreateCounter<long>("push_room_registry_parts_lost", null, "Parts of the registry that were seen on other data");
+        _meter.CreateObservableGauge("push_room_rebind_left", rebindLeft, null, "Session slots that a re-flush under way has not looked at");
+        _meter.CreateObservableGauge("push_room_incarnation", incarnation, null, "The incarnation that sessions are bound under");
+        _meter.CreateObservableGauge("push_room_fenced", () => isFenced() ? 1 : 0, null, "1 while the incarnation is lost");
         _ackLatency = _meter.CreateHistogram<double>("push_room_ack_latency", "ms", "From PUSH to ACK, one sample per ACK");
     }
 
@@ -81,6 +86,21 @@ internal sealed class RoomMetrics : IDisposable
     public void FanoutVisited(int sessions) => _fanoutSent.Add(sessions);
     public void AckBatch() => _ackBatches.Add(1);
     public void StoreError(string call) => _storeErrors.Add(1, new KeyValuePair<string, object?>("call", call));
+    public void RegistryLost(int parts) => _registryLost.Add(parts);
+
+    public void Rebound(int bound, int replaced, int gone)
+    {
+        Count("bound", bound);
+        Count("replaced", replaced);
+        Count("gone", gone);
+
+        void Count(string result, int count)
+        {
+            if (count > 0)
+                _rebound.Add(count, new KeyValuePair<string, object?>("result", result));
+        }
+    }
+
     public void Parked() => _poison.Add(1);
 
     public void Dispose() => _meter.Dispose();

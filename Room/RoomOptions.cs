@@ -3,9 +3,15 @@ using PushSystem.Protocol;
 
 namespace PushSystem.Room;
 
-/// <summary>Settings of a room, checked by <see cref="Validate"/> at start. Immutable once the room has started.</summary>
+/// <summary>
+/// Settings of a room, checked by <see cref="Validate"/>. The room works with a copy; <see cref="RoomNode.Apply"/> puts another one in its
+/// place. Those marked "start only" count from the next start of the process.
+/// </summary>
 public sealed class RoomOptions
 {
+    /// <summary>What small frames keep of a connection's output, bytes.</summary>
+    internal const int OutputLane = 16 * 1024;
+
     /// <summary>Time from accept to a complete LOGIN or RESUME. Default 10 s.</summary>
     public TimeSpan LoginTimeout { get; set; } = TimeSpan.FromSeconds(10);
     /// <summary>Longest frame body before login, bytes. Default 8 KiB.</summary>
@@ -56,6 +62,12 @@ public sealed class RoomOptions
     public int AckQueueLimit { get; set; } = 65_536;
     /// <summary>Pause before a store that was away is asked again. Default 1 s.</summary>
     public TimeSpan StoreRetryDelay { get; set; } = TimeSpan.FromSeconds(1);
+    /// <summary>Longest time that a call to a store, the registry or the coordinator may take; then it counts as away. Default 5 s.</summary>
+    public TimeSpan StoreCallTimeout { get; set; } = TimeSpan.FromSeconds(5);
+    /// <summary>How often the registry is asked whether it lost data, give or take a quarter. Default 1 s.</summary>
+    public TimeSpan RegistryPollInterval { get; set; } = TimeSpan.FromSeconds(1);
+    /// <summary>Most sessions per second that are bound again after a loss of the registry's data or of the incarnation. Default 50,000.</summary>
+    public int ReflushRate { get; set; } = 50_000;
     /// <summary>Most reads from the stores at once, per shard; further streams wait for their turn. Default 128.</summary>
     public int MaxConcurrentPulls { get; set; } = 128;
     /// <summary>Time between two position checks of a session. Default 5 s.</summary>
@@ -65,12 +77,12 @@ public sealed class RoomOptions
 
     /// <summary>How long the state of a lost connection is kept for RESUME. Default 30 s.</summary>
     public TimeSpan GracePeriod { get; set; } = TimeSpan.FromSeconds(30);
-    /// <summary>How long a resume ticket works at most while its connection lives. Default 7 days.</summary>
+    /// <summary>How long a resume ticket works at most while its connection lives. Default 7 days; start only.</summary>
     public TimeSpan ResumeTicketLifetime { get; set; } = TimeSpan.FromDays(7);
     /// <summary>Most lost connections kept per shard; beyond it the oldest ends early. Default 100,000.</summary>
     public int MaxDetachedPerShard { get; set; } = 100_000;
 
-    /// <summary>Most messages that deliver calls hold at once; beyond it they wait. Default 1,024 calls.</summary>
+    /// <summary>Deliver calls at once; beyond it they wait. Default 1,024; start only.</summary>
     public int MaxDeliverCalls { get; set; } = 1_024;
     /// <summary>Payload bytes that deliver calls may hold at once; beyond it sessions read the mailbox instead. Default 64 MiB.</summary>
     public long MaxDeliverBytes { get; set; } = 64L * 1024 * 1024;
@@ -93,10 +105,11 @@ public sealed class RoomOptions
     /// <summary>How long a broadcast is served from that cache without asking the log again. Default 10 s.</summary>
     public TimeSpan BroadcastCacheAge { get; set; } = TimeSpan.FromSeconds(10);
 
-    /// <summary>Presence changes that wait for the coordinator; further ones are dropped and counted. Default 100,000.</summary>
+    /// <summary>Presence changes that wait for the coordinator; further ones are dropped and counted. Default 100,000;
+    /// start only.</summary>
     public int PresenceQueueLimit { get; set; } = 100_000;
     /// <summary>Ended sessions that wait for the registry; beyond it the oldest is dropped and counted (its entry is found stale
-    /// later). Default 1,000,000.</summary>
+    /// later). Default 1,000,000; start only.</summary>
     public int UnbindQueueLimit { get; set; } = 1_000_000;
 
     /// <summary>Networks (CIDR) that may connect; empty = all. Default empty.</summary>
@@ -107,7 +120,7 @@ public sealed class RoomOptions
     public int ConnectionsPerSecondPerAddress { get; set; }
     /// <summary>Connections at once from one address that the rate allows. Default 200.</summary>
     public int ConnectionBurstPerAddress { get; set; } = 200;
-    /// <summary>Addresses whose rate is remembered. Default 65,536.</summary>
+    /// <summary>Addresses whose rate is remembered. Default 65,536; start only.</summary>
     public int MaxTrackedAddresses { get; set; } = 65_536;
 
     /// <summary>"host:port" that clients should try first next time, best first, at most 16. Default none.</summary>
@@ -147,6 +160,9 @@ public sealed class RoomOptions
         Positive(AckBatchDelay, nameof(AckBatchDelay), TimeSpan.FromMinutes(1));
         Range(AckQueueLimit, nameof(AckQueueLimit), AckBatchCount, int.MaxValue);
         Positive(StoreRetryDelay, nameof(StoreRetryDelay), TimeSpan.FromMinutes(1));
+        Positive(StoreCallTimeout, nameof(StoreCallTimeout), TimeSpan.FromMinutes(5));
+        Positive(RegistryPollInterval, nameof(RegistryPollInterval), TimeSpan.FromMinutes(10));
+        Range(ReflushRate, nameof(ReflushRate), 1, 10_000_000);
         Range(MaxConcurrentPulls, nameof(MaxConcurrentPulls), 1, 100_000);
         Positive(PositionCheckInterval, nameof(PositionCheckInterval), TimeSpan.FromHours(1));
         Range(PositionCheckBatch, nameof(PositionCheckBatch), 1, 100_000);
@@ -176,6 +192,43 @@ public sealed class RoomOptions
         }
         Positive(AddressTtl, nameof(AddressTtl), TimeSpan.FromDays(365));
         Positive(DrainWindow, nameof(DrainWindow), TimeSpan.FromHours(1));
+    }
+
+    /// <summary>
+    /// As <see cref="Validate"/>, and that messages leave small frames a lane in an output of <paramref name="maxOutputBytes"/>.
+    /// </summary>
+    internal void Validate(int maxOutputBytes)
+    {
+        Validate();
+        Check(MaxDataOutputBytes + (long)OutputLane <= maxOutputBytes, nameof(MaxDataOutputBytes),
+            $"at most {maxOutputBytes - OutputLane} is allowed, {OutputLane} less than the transport's MaxOutputBytes");
+    }
+
+    internal RoomOptions Copy()
+    {
+        var copy = (RoomOptions)MemberwiseClone();
+        copy.AllowedNetworks = [.. AllowedNetworks];
+        copy.DeniedNetworks = [.. DeniedNetworks];
+        copy.Addresses = [.. Addresses];
+        return copy;
+    }
+
+    /// <summary>Names of the settings that differ and count from a start only.</summary>
+    internal List<string> StartOnlyChanges(RoomOptions next)
+    {
+        var names = new List<string>();
+        Note(ResumeTicketLifetime == next.ResumeTicketLifetime, nameof(ResumeTicketLifetime));
+        Note(MaxDeliverCalls == next.MaxDeliverCalls, nameof(MaxDeliverCalls));
+        Note(PresenceQueueLimit == next.PresenceQueueLimit, nameof(PresenceQueueLimit));
+        Note(UnbindQueueLimit == next.UnbindQueueLimit, nameof(UnbindQueueLimit));
+        Note(MaxTrackedAddresses == next.MaxTrackedAddresses, nameof(MaxTrackedAddresses));
+        return names;
+
+        void Note(bool same, string name)
+        {
+            if (!same)
+                names.Add(name);
+        }
     }
 
     private static void WholeSeconds(TimeSpan value, string name) => Check(

@@ -23,6 +23,13 @@ public sealed record RoomServices
     public required IAppDirectory Apps { get; init; }
     /// <summary>The other rooms.</summary>
     public IRoomDirectory? Rooms { get; init; }
+    /// <summary>
+    /// The incarnation that this process may act under now, 0 while it is lost (in a cluster the lease's, which looks at the clock each
+    /// time); null: the room is told by <see cref="RoomNode.Fence"/> alone. Any thread; must not wait.
+    /// </summary>
+    public Func<long>? Incarnation { get; init; }
+    /// <summary>The engine's MaxOutputBytes; <see cref="RoomOptions.MaxDataOutputBytes"/> has to stay 16 KiB below it.</summary>
+    public int MaxOutputBytes { get; init; } = new TransportOptions().MaxOutputBytes;
     /// <summary>The clock.</summary>
     public TimeProvider Time { get; init; } = TimeProvider.System;
     /// <summary>Loggers.</summary>

@@ -15,7 +15,6 @@ internal sealed class RoomShard
     {
         Room = room;
         Transport = transport;
-        Options = room.Options;
         Output = new NativeOutput(this);
         Lifecycle = new ConnectionLifecycle(this);
         Deliverer = new Deliverer(this);
@@ -30,12 +29,14 @@ internal sealed class RoomShard
         Takeover = new Takeover(this);
         Resumption = new Resumption(this);
         Upstream = new UpstreamSubmitter(this);
+        Rebinder = new Rebinder(this);
         Drain = new ShardDrain(this);
     }
 
     public RoomContext Room { get; }
     public ITransportShard Transport { get; }
-    public RoomOptions Options { get; }
+    /// <summary>The settings in force; see <see cref="RoomContext.Settings"/>.</summary>
+    public RoomOptions Options => Room.Options;
     public int Index => Transport.Index;
     public long Now => Transport.Now;
 
@@ -59,6 +60,7 @@ internal sealed class RoomShard
     public Takeover Takeover { get; }
     public Resumption Resumption { get; }
     public UpstreamSubmitter Upstream { get; }
+    public Rebinder Rebinder { get; }
     public ShardDrain Drain { get; }
 
     /// <summary>Runs on the shard's turn. Any thread. False when the shard has stopped.</summary>

@@ -122,7 +122,8 @@ internal static class MessageParser
         return new MessageDraft(user, payload.Kind, payload.Payload, timeToLive);
     }
 
-    private static Durability ReadLevel(ref Utf8JsonReader reader)
+    /// <summary>The level that the member names.</summary>
+    public static Durability ReadLevel(ref Utf8JsonReader reader)
     {
         reader.Read();
         if (reader.TokenType == JsonTokenType.String)

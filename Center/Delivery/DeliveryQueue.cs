@@ -22,12 +22,15 @@ internal sealed class DeliveryQueue : IHostedService, IAsyncDisposable
     private readonly Channel<DeliverItem> _queue = Channel.CreateUnbounded<DeliverItem>(new UnboundedChannelOptions { SingleReader = true });
     private readonly ByteBudget _budget;
     private readonly ConcurrentDictionary<(string Room, long Incarnation), RoomLane> _lanes = new();
+    private readonly RoomBreakers _breakers;
     private readonly CancellationTokenSource _stopping = new();
     private Task _loop = Task.CompletedTask;
     private bool _isDisposed;
 
-    public DeliveryQueue(SessionRouter router, CenterOptions options, CenterMetrics metrics, HealthState health, ILoggerFactory loggers)
+    public DeliveryQueue(
+        SessionRouter router, RoomBreakers breakers, CenterOptions options, CenterMetrics metrics, HealthState health, ILoggerFactory loggers)
     {
+        _breakers = breakers;
         _health = health;
         _router = router;
         _options = options;
@@ -45,6 +48,13 @@ internal sealed class DeliveryQueue : IHostedService, IAsyncDisposable
         else if (!_queue.Writer.TryWrite(item))
             _budget.Release(ByteBudget.SizeOf(item));
     }
+
+    /// <summary>
+    /// More than half of the bound of the queue, or of a room that is not left alone, is used: who has time should wait a little before
+    /// offering more.
+    /// </summary>
+    public bool IsCrowded =>
+        _budget.Used > _options.DeliveryQueueBytes / 2 || _lanes.Values.Any(lane => lane.Bytes > _options.RoomQueueBytes / 2 && !lane.IsLeftAlone);
 
     public Task StartAsync(CancellationToken cancellationToken)
     {
@@ -79,7 +89,7 @@ internal sealed class DeliveryQueue : IHostedService, IAsyncDisposable
     {
         if (_router.Room(routed.Entry) is not { } node)
         {
-            _metrics.Hints("offline");
+            _metrics.Hints(_router.IsVoid(routed.Entry) ? "offline" : "room_unknown");
             return;
         }
         var key = (routed.Entry.Room, routed.Entry.Incarnation);
@@ -92,7 +102,7 @@ internal sealed class DeliveryQueue : IHostedService, IAsyncDisposable
     }
 
     private RoomLane NewLane((string Room, long Incarnation) key, IRoomNode node) =>
-        new(key.Room, key.Incarnation, node, this, _router, _options, _metrics, _logger, _stopping.Token);
+        new(key.Room, key.Incarnation, node, this, _router, _breakers, _options, _metrics, _logger, _stopping.Token);
 
     // Lanes are made when a room is first met, so this bounds them to the rooms that lived since the last new one.
     private void DropDeadLanes()
@@ -100,7 +110,10 @@ internal sealed class DeliveryQueue : IHostedService, IAsyncDisposable
         foreach (var (key, lane) in _lanes)
         {
             if (_router.IsGone(key.Room, key.Incarnation) && _lanes.TryRemove(key, out _))
+            {
                 lane.Close();
+                _breakers.Forget(key.Room, key.Incarnation);
+            }
         }
     }
 

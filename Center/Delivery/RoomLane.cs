@@ -16,6 +16,8 @@ internal sealed class RoomLane
     private readonly IRoomNode _node;
     private readonly DeliveryQueue _owner;
     private readonly SessionRouter _router;
+    private readonly RoomBreakers _breakers;
+    private readonly CenterOptions _options;
     private readonly CenterMetrics _metrics;
     private readonly ILogger _logger;
     private readonly int _maxBatch;
@@ -26,16 +28,20 @@ internal sealed class RoomLane
     private bool _isFailing;
 
     public RoomLane(
-        string room, long incarnation, IRoomNode node, DeliveryQueue owner, SessionRouter router, CenterOptions options,
-        CenterMetrics metrics, ILogger logger, CancellationToken stopping)
+        string room, long incarnation, IRoomNode node, DeliveryQueue owner, SessionRouter router,
+        RoomBreakers breakers, CenterOptions options, CenterMetrics metrics, ILogger logger, CancellationToken stopping)
     {
         (_room, _incarnation, _node, _owner, _router, _metrics, _logger, _stopping) = (room, incarnation, node, owner, router, metrics, logger, stopping);
+        (_breakers, _options) = (breakers, options);
         _maxBatch = options.DeliveryBatch;
         _budget = new ByteBudget(options.RoomQueueBytes);
         _loop = Task.Run(RunAsync, CancellationToken.None);
     }
 
     public long Bytes => _budget.Used;
+
+    /// <summary>Its calls have failed so often that none is made for now.</summary>
+    public bool IsLeftAlone => _breakers.IsOpen(_room, _incarnation);
 
     /// <summary>Takes a message; drops it when the lane is full or closed. Never waits.</summary>
     public void Offer(in RoutedItem routed)
@@ -101,27 +107,36 @@ internal sealed class RoomLane
             _metrics.Hints("room_gone", batch.Count);
             return;
         }
+        if (!_breakers.TryEnter(_room, _incarnation))
+        {
+            _metrics.Hints("room_left_alone", batch.Count);
+            return;
+        }
+        List<RoutedItem>? stale;
         try
         {
             var items = new DeliverItem[batch.Count];
             for (var i = 0; i < items.Length; i++)
                 items[i] = batch[i].Item;
-            var outcomes = await _node.DeliverAsync(items, _stopping);
-            var stale = Count(batch, outcomes);
-            if (stale is not null)
-                await SendElsewhereAsync(stale);
-            if (_isFailing)
-                CenterLog.DeliveryWorking(_logger, _room, _incarnation);
-            _isFailing = false;
+            var outcomes = await _node.DeliverAsync(items, _stopping).WithinAsync(_options.RoomTimeout, _breakers.Time);
+            _breakers.Succeeded(_room, _incarnation);
+            stale = Count(batch, outcomes);
         }
         catch (Exception exception) when (!_stopping.IsCancellationRequested)
         {
-            // One line per outage: the metric counts the rest.
+            // Not delivered, whatever it was: the mailboxes have it. One line per outage: the metric counts the rest.
             if (!_isFailing)
                 CenterLog.DeliveryFailing(_logger, exception, _room, _incarnation);
             _isFailing = true;
             _metrics.Hints("failed", batch.Count);
+            _breakers.Failed(_room, _incarnation);
+            return;
         }
+        if (_isFailing)
+            CenterLog.DeliveryWorking(_logger, _room, _incarnation);
+        _isFailing = false;
+        if (stale is not null)
+            await SendElsewhereAsync(stale);
     }
 
     private List<RoutedItem>? Count(List<RoutedItem> batch, IReadOnlyList<DeliverOutcome> outcomes)
@@ -146,7 +161,17 @@ internal sealed class RoomLane
 
     private async ValueTask SendElsewhereAsync(List<RoutedItem> stale)
     {
-        var entries = await _router.ReplaceAsync([.. stale.Select(routed => routed.Entry)], _stopping);
+        IReadOnlyList<SessionEntry?> entries;
+        try
+        {
+            entries = await _router.ReplaceAsync([.. stale.Select(routed => routed.Entry)], _stopping);
+        }
+        catch (Exception exception) when (!_stopping.IsCancellationRequested)
+        {
+            CenterLog.LookupFailed(_logger, exception, stale.Count);
+            _metrics.Hints("failed", stale.Count);
+            return;
+        }
         for (var i = 0; i < stale.Count; i++)
         {
             if (entries[i] is { } entry)

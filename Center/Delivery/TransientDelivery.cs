@@ -4,7 +4,8 @@ using PushSystem.Contracts;
 namespace PushSystem.Center.Delivery;
 
 /// <summary>Hands messages of the level transient to rooms while their sender waits for the outcome. Stateless; any thread.</summary>
-internal sealed class TransientDelivery(SessionRouter router, CenterMetrics metrics, TimeProvider time, ILogger<TransientDelivery> logger)
+internal sealed class TransientDelivery(
+    SessionRouter router, RoomBreakers breakers, CenterOptions options, CenterMetrics metrics, TimeProvider time, ILogger<TransientDelivery> logger)
 {
     /// <summary>
     /// Whether each message was taken by its user's room. A room that fails has not taken them; nothing is tried twice but a stale
@@ -54,21 +55,24 @@ internal sealed class TransientDelivery(SessionRouter router, CenterMetrics metr
 
         async Task<IEnumerable<Addressed>> CallAsync(Addressed[] group)
         {
-            if (router.Room(group[0].Entry) is not { } node)
+            var (room, incarnation) = (group[0].Entry.Room, group[0].Entry.Incarnation);
+            if (router.Room(group[0].Entry) is not { } node || !breakers.TryEnter(room, incarnation))
                 return [];
             var items = new DeliverItem[group.Length];
             for (var i = 0; i < items.Length; i++)
                 items[i] = Item(keys[group[i].Index], drafts[group[i].Index], group[i].Entry.Generation, now);
             try
             {
-                var outcomes = await node.DeliverAsync(items, cancellationToken);
+                var outcomes = await node.DeliverAsync(items, cancellationToken).WithinAsync(options.RoomTimeout, time);
+                breakers.Succeeded(room, incarnation);
                 for (var i = 0; i < group.Length; i++)
                     delivered[group[i].Index] = outcomes[i] == DeliverOutcome.Taken;
                 return group.Where((_, i) => outcomes[i] == DeliverOutcome.NotHere);
             }
             catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
             {
-                CenterLog.DeliveryFailing(logger, exception, group[0].Entry.Room, group[0].Entry.Incarnation);
+                CenterLog.DeliveryFailing(logger, exception, room, incarnation);
+                breakers.Failed(room, incarnation);
                 return [];
             }
         }

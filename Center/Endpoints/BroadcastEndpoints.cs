@@ -1,14 +1,16 @@
 using System.Globalization;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
 using PushSystem.Center.Bodies;
 using PushSystem.Center.Idempotency;
+using PushSystem.Center.Stores;
 using PushSystem.Center.Tasks;
 using PushSystem.Contracts;
 
 namespace PushSystem.Center.Endpoints;
 
 /// <summary>Broadcasts: append, look, pause, resume, cancel, throttle. Stateless; any thread.</summary>
-internal sealed class BroadcastEndpoints(RequestPipeline pipeline, BroadcastTasks tasks, IBroadcastLog log, CenterMetrics metrics)
+internal sealed class BroadcastEndpoints(RequestPipeline pipeline, BroadcastTasks tasks, [FromKeyedServices(BoundedStores.Key)] IBroadcastLog log, CenterMetrics metrics)
 {
     public const int DefaultPage = 20, MaxPage = 100;
 
@@ -85,7 +87,8 @@ internal sealed class BroadcastEndpoints(RequestPipeline pipeline, BroadcastTask
     private static ApiAnswer Answer(BroadcastRecord record, int status = 200) =>
         new(status, JsonReply.Serialize(BroadcastView.Of(record), CenterJson.Default.BroadcastView));
 
-    private static int ReadLimit(string? text)
+    /// <summary>The parameter limit of lists.</summary>
+    public static int ReadLimit(string? text)
     {
         if (text is null)
             return DefaultPage;

@@ -35,6 +35,15 @@ internal sealed class CenterRoutes(IEndpointRouteBuilder endpoints)
         Once("/v1/broadcasts/{id}/pause", broadcasts.Pause, AppOperations.PauseBroadcast);
         Once("/v1/broadcasts/{id}/resume", broadcasts.Resume, AppOperations.ResumeBroadcast);
         Once("/v1/broadcasts/{id}/cancel", broadcasts.Cancel, AppOperations.CancelBroadcast);
+
+        var multicasts = _services.GetRequiredService<MulticastEndpoints>();
+        Own("POST", "/v1/multicasts", multicasts.SendAsync, MulticastOperations.SendMulticast);
+        Plain("GET", "/v1/multicasts", multicasts.List, MulticastOperations.ListMulticasts);
+        Plain("GET", "/v1/multicasts/{id}", multicasts.Get, MulticastOperations.GetMulticast);
+        Plain("PATCH", "/v1/multicasts/{id}", multicasts.Change, MulticastOperations.ChangeMulticast);
+        Once("/v1/multicasts/{id}/pause", multicasts.Pause, MulticastOperations.PauseMulticast);
+        Once("/v1/multicasts/{id}/resume", multicasts.Resume, MulticastOperations.ResumeMulticast);
+        Once("/v1/multicasts/{id}/cancel", multicasts.Cancel, MulticastOperations.CancelMulticast);
     }
 
     public void MapForAdmin()

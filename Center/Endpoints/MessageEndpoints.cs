@@ -1,8 +1,10 @@
 using System.Text.Json;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
 using PushSystem.Center.Bodies;
 using PushSystem.Center.Delivery;
 using PushSystem.Center.Idempotency;
+using PushSystem.Center.Stores;
 using PushSystem.Contracts;
 
 namespace PushSystem.Center.Endpoints;
@@ -12,7 +14,7 @@ namespace PushSystem.Center.Endpoints;
 /// waits for it. Stateless; any thread.
 /// </summary>
 internal sealed class MessageEndpoints(
-    RequestPipeline pipeline, IMailboxes mailboxes, DeliveryQueue delivery, TransientDelivery transient, CenterOptions options,
+    RequestPipeline pipeline, [FromKeyedServices(BoundedStores.Key)] IMailboxes mailboxes, DeliveryQueue delivery, TransientDelivery transient, CenterOptions options,
     CenterMetrics metrics, TimeProvider time)
 {
     public Task SendAsync(HttpContext http, AppRecord app) => SendAsync(http, app, isBatch: false);

@@ -1,8 +1,10 @@
 using System.Globalization;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
 using PushSystem.Center.Bodies;
 using PushSystem.Center.Delivery;
 using PushSystem.Center.Idempotency;
+using PushSystem.Center.Stores;
 using PushSystem.Contracts;
 using PushSystem.Protocol;
 
@@ -10,7 +12,8 @@ namespace PushSystem.Center.Endpoints;
 
 /// <summary>Tickets, users and their messages, and the caller's own app. Stateless; any thread.</summary>
 internal sealed class UserEndpoints(
-    IMailboxes mailboxes, ISessionRegistry registry, SessionRouter router, ICoordinator coordinator, TimeProvider time)
+    [FromKeyedServices(BoundedStores.Key)] IMailboxes mailboxes, [FromKeyedServices(BoundedStores.Key)] ISessionRegistry registry, SessionRouter router, ICoordinator coordinator, StoreDeadline deadline,
+    TimeProvider time)
 {
     /// <summary>POST /v1/tickets</summary>
     public ValueTask<ApiAnswer> IssueTicket(HttpContext http, AppRecord app, ReadOnlyMemory<byte> body)
@@ -28,7 +31,7 @@ internal sealed class UserEndpoints(
     {
         var key = new UserKey(app.Id, PathSegments.User(http, 0));
         var entry = (await router.LookupAsync([key], http.RequestAborted))[0];
-        var session = entry is not null && router.Room(entry) is not null
+        var session = entry is not null && !router.IsVoid(entry)
             ? new SessionView(
                 entry.Room, entry.Connection.ToString(CultureInfo.InvariantCulture), entry.Device, entry.RemoteAddress, Times.At(entry.BoundAt))
             : null;
@@ -59,7 +62,7 @@ internal sealed class UserEndpoints(
     {
         var user = PathSegments.User(http, 1);
         EmptyBody.Check(body.Span);
-        var kicked = await coordinator.KickAsync(new UserKey(app.Id, user), CancellationToken.None);
+        var kicked = await deadline.Bound(coordinator.KickAsync(new UserKey(app.Id, user), CancellationToken.None));
         return new ApiAnswer(200, JsonReply.Serialize(new KickView(user, kicked), CenterJson.Default.KickView));
     }
 

@@ -1,6 +1,7 @@
 using System.ComponentModel;
 using System.Text.Json.Serialization;
 using PushSystem.Center.Auth;
+using PushSystem.Center.Multicasts;
 using PushSystem.Contracts;
 
 namespace PushSystem.Center.Endpoints;
@@ -66,6 +67,50 @@ internal sealed record BroadcastView
 
 internal sealed record BroadcastListView(
     IReadOnlyList<BroadcastView> Broadcasts,
+    [property: Description("Goes into the parameter before for the next page; absent on the last.")] string? Next);
+
+internal sealed record MulticastView
+{
+    [Description("Name of the task, such as t17.")]
+    public required string Id { get; init; }
+    [Description("queued, running, paused, done or cancelled.")]
+    public required string State { get; init; }
+    [Description("The level of its messages: stored or durable.")]
+    public required string Level { get; init; }
+    [Description("Persons per second, at most; 0 = as fast as possible.")]
+    public required int RatePerSecond { get; init; }
+    public required DateTime AcceptedAt { get; init; }
+    public required DateTime? ExpiresAt { get; init; }
+    public DateTime? StartedAt { get; init; }
+    public DateTime? FinishedAt { get; init; }
+    [Description("Users in the list, each counted once.")]
+    public required long Targeted { get; init; }
+    [Description("Users whose mailbox has the message.")]
+    public required long Accepted { get; init; }
+    [Description("Users whose mailbox refused it.")]
+    public required long Refused { get; init; }
+    [Description("Of the accepted, those who were online then.")]
+    public required long Online { get; init; }
+
+    public static MulticastView Of(MulticastRecord record) => new()
+    {
+        Id = MulticastId.Text(record.Id),
+        State = TaskNames.Of(record.State),
+        Level = LevelNames.Of(record.Level),
+        RatePerSecond = record.RatePerSecond,
+        AcceptedAt = Times.At(record.AcceptedAt),
+        ExpiresAt = Times.AtOrNull(record.ExpiresAt),
+        StartedAt = Times.AtOrNull(record.StartedAt),
+        FinishedAt = Times.AtOrNull(record.FinishedAt),
+        Targeted = record.Targeted,
+        Accepted = record.Accepted,
+        Refused = record.Refused,
+        Online = record.Online,
+    };
+}
+
+internal sealed record MulticastListView(
+    IReadOnlyList<MulticastView> Multicasts,
     [property: Description("Goes into the parameter before for the next page; absent on the last.")] string? Next);
 
 internal sealed record AppListView(IReadOnlyList<AppView> Apps);
@@ -143,6 +188,8 @@ internal static class Times
 [JsonSerializable(typeof(KickView))]
 [JsonSerializable(typeof(BroadcastView))]
 [JsonSerializable(typeof(BroadcastListView))]
+[JsonSerializable(typeof(MulticastView))]
+[JsonSerializable(typeof(MulticastListView))]
 [JsonSerializable(typeof(AppView))]
 [JsonSerializable(typeof(AppListView))]
 [JsonSerializable(typeof(NewApiKeyView))]

@@ -1,4 +1,6 @@
 using System.Collections.Concurrent;
+using Microsoft.Extensions.DependencyInjection;
+using PushSystem.Center.Stores;
 using PushSystem.Contracts;
 
 namespace PushSystem.Center.Idempotency;
@@ -11,7 +13,7 @@ internal readonly record struct ApiAnswer(int Status, ReadOnlyMemory<byte> Body,
 /// success are kept for 24 hours; a refused request changed nothing and may be tried again under its key.
 /// Owns the table of requests in flight, which is as small as their number; any thread may run; nothing to dispose.
 /// </summary>
-internal sealed class IdempotentRunner(IIdempotencyStore store, CenterMetrics metrics)
+internal sealed class IdempotentRunner([FromKeyedServices(BoundedStores.Key)] IIdempotencyStore store, CenterMetrics metrics)
 {
     private readonly ConcurrentDictionary<(string Scope, string Key), TaskCompletionSource> _inFlight = new();
 

@@ -60,7 +60,7 @@ internal static class ApiDocument
                 + "Nothing changes on an error. Every POST takes an Idempotency-Key.",
         };
         document.Servers?.Clear();
-        document.Tags = new HashSet<OpenApiTag>(((string[])[AppOperations.Messages, AppOperations.Users, AppOperations.Broadcasts, AppOperations.App, AdminOperations.Tag])
+        document.Tags = new HashSet<OpenApiTag>(((string[])[AppOperations.Messages, AppOperations.Users, AppOperations.Broadcasts, MulticastOperations.Tag, AppOperations.App, AdminOperations.Tag])
             .Select(tag => new OpenApiTag { Name = tag }));
         document.Components ??= new OpenApiComponents();
         document.Components.SecuritySchemes = new Dictionary<string, IOpenApiSecurityScheme>

@@ -1,6 +1,7 @@
 using System.ComponentModel;
 using System.ComponentModel.DataAnnotations;
 using PushSystem.Center.Bodies;
+using PushSystem.Center.Multicasts;
 
 namespace PushSystem.Center.OpenApi;
 
@@ -59,6 +60,21 @@ internal sealed class BroadcastRequest : PayloadRequest
 
     [Range(0, BroadcastParser.MaxRate), DefaultValue(0), Description("Persons per second; 0 = as fast as possible.")]
     public int? RatePerSecond { get; init; }
+}
+
+internal sealed class MulticastRequest : PayloadRequest
+{
+    [AllowedValues("stored", "durable"), Description("What accepted means for its messages; default durable unless the deployment says otherwise.")]
+    public string? Level { get; init; }
+
+    [Range(1, 2_592_000), Description("How long the messages wait, seconds; up to the app's mailboxAgeSeconds, which is the default.")]
+    public int? TtlSeconds { get; init; }
+
+    [Range(0, BroadcastParser.MaxRate), DefaultValue(0), Description("Persons per second, at most; 0 = as fast as possible.")]
+    public int? RatePerSecond { get; init; }
+
+    [Required, MinLength(1), MaxLength(MulticastUsers.MaxUsers), Description("The recipients, each 1 to 64 bytes of UTF-8 without control characters.")]
+    public IReadOnlyList<string> Users { get; init; } = [];
 }
 
 internal sealed class RateRequest

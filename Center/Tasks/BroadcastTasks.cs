@@ -1,4 +1,6 @@
 using System.Collections.Concurrent;
+using Microsoft.Extensions.DependencyInjection;
+using PushSystem.Center.Stores;
 using PushSystem.Contracts;
 
 namespace PushSystem.Center.Tasks;
@@ -7,7 +9,8 @@ namespace PushSystem.Center.Tasks;
 /// What the API does to broadcasts: every change goes to the log first and to the engine then, which brings the rooms to it.
 /// Owns one append lock per app; any thread; nothing to dispose.
 /// </summary>
-internal sealed class BroadcastTasks(IBroadcastLog log, BroadcastEngine engine, CenterOptions options)
+internal sealed class BroadcastTasks(
+    [FromKeyedServices(BoundedStores.Key)] IBroadcastLog log, BroadcastEngine engine, CenterOptions options)
 {
     private static readonly TaskState[] Pausable = [TaskState.Queued, TaskState.Running];
     private static readonly TaskState[] Resumable = [TaskState.Paused];
@@ -57,8 +60,13 @@ internal sealed class BroadcastTasks(IBroadcastLog log, BroadcastEngine engine, 
     public ValueTask<BroadcastRecord> ResumeAsync(string app, string id, CancellationToken cancellationToken) =>
         MoveAsync(app, id, Resumable, null, "resumed", cancellationToken);
 
-    public ValueTask<BroadcastRecord> CancelAsync(string app, string id, CancellationToken cancellationToken) =>
-        MoveAsync(app, id, Open, TaskState.Cancelled, "cancelled", cancellationToken);
+    public async ValueTask<BroadcastRecord> CancelAsync(string app, string id, CancellationToken cancellationToken)
+    {
+        var record = await MoveAsync(app, id, Open, TaskState.Cancelled, "cancelled", cancellationToken);
+        if (record.StartedAt != 0)
+            await engine.CancelInRoomsAsync(record);
+        return record;
+    }
 
     public async ValueTask<BroadcastRecord> SetRateAsync(string app, string id, int rate, CancellationToken cancellationToken)
     {
@@ -86,6 +94,6 @@ internal sealed class BroadcastTasks(IBroadcastLog log, BroadcastEngine engine, 
     private static void Check(BroadcastRecord record, TaskState[] allowed, string action)
     {
         if (!allowed.Contains(record.State))
-            throw Problems.WrongState(record.State, action, string.Join(", ", allowed.Select(TaskNames.Of)));
+            throw Problems.WrongState("broadcast", record.State, action, string.Join(", ", allowed.Select(TaskNames.Of)));
     }
 }

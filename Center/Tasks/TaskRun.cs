@@ -1,4 +1,3 @@
-using Microsoft.Extensions.Logging;
 using PushSystem.Contracts;
 
 namespace PushSystem.Center.Tasks;
@@ -8,16 +7,17 @@ namespace PushSystem.Center.Tasks;
 /// and tells the log how far they are; a step that fails can be repeated.
 /// Owns what is known of the rooms; used by its app's loop only; nothing to dispose.
 /// </summary>
-internal sealed class TaskRun(
-    TaskKey key, IBroadcastLog log, ISessionRegistry registry, IRoomDirectory rooms, CenterOptions options, TimeProvider time, ILogger logger)
+internal sealed class TaskRun(TaskKey key, Fence fence, BroadcastEngineParts parts)
 {
     private static readonly TaskState[] Unfinished = [TaskState.Queued, TaskState.Running, TaskState.Paused];
     private static readonly TimeSpan HeldInterval = TimeSpan.FromMinutes(1);
 
+    private readonly IBroadcastLog _log = parts.Log;
+    private readonly CenterOptions _options = parts.Options;
     private readonly Dictionary<(string Room, long Incarnation), RoomFanout> _rooms = [];
     private BroadcastRecord? _record;
     private ReadOnlyMemory<byte>? _payload;
-    private TimeSpan _interval = options.FirstProgressInterval;
+    private TimeSpan _interval = parts.Options.FirstProgressInterval;
     private long? _offline;
     private (long Targeted, long Sent) _before;
     private (long Targeted, long Sent, long Offline)? _reported;
@@ -29,7 +29,7 @@ internal sealed class TaskRun(
     /// <summary>Goes one step; returns how long to wait for the next one, or null when the task has ended.</summary>
     public async ValueTask<TimeSpan?> StepAsync(CancellationToken cancellationToken)
     {
-        _record ??= await log.FindAsync(key.App, key.Epoch, key.Seq, cancellationToken);
+        _record ??= await _log.FindAsync(key.App, key.Epoch, key.Seq, cancellationToken);
         switch (_record)
         {
             case null:
@@ -47,60 +47,61 @@ internal sealed class TaskRun(
         }
     }
 
-    private long Now() => time.GetUtcNow().ToUnixTimeMilliseconds();
+    private long Now() => parts.Time.GetUtcNow().ToUnixTimeMilliseconds();
 
     private async ValueTask<TimeSpan?> MoveAsync(TaskState[] from, TaskState next, CancellationToken cancellationToken)
     {
-        _record = await log.MoveAsync(key.App, key.Epoch, key.Seq, from, next, default, cancellationToken);
+        _record = await _log.MoveAsync(key.App, key.Epoch, key.Seq, from, next, fence, cancellationToken);
         // Whatever it is now, even if somebody else moved it elsewhere, is for the next step.
         return _record is null ? null : TimeSpan.Zero;
     }
 
     private async ValueTask<TimeSpan?> RunAsync(BroadcastRecord record, CancellationToken cancellationToken)
     {
-        _payload ??= await log.PayloadAsync(key.App, key.Epoch, key.Seq, cancellationToken);
+        _payload ??= await _log.PayloadAsync(key.App, key.Epoch, key.Seq, cancellationToken);
         if (_payload is null)
             return await MoveAsync(Unfinished, TaskState.Done, cancellationToken);
         if (_offline is null)
             await MeasureAsync(record, cancellationToken);
-        var isComplete = await BringRoomsToAsync(FanoutAction.Run, record, cancellationToken);
-        TakeUp(record);
+        var (isAnswered, isComplete) = await BringRoomsToAsync(FanoutAction.Run, record, cancellationToken);
+        if (isAnswered)
+            TakeUp(record);
         await ReportAsync(cancellationToken);
         if (isComplete)
             return await MoveAsync([TaskState.Running], TaskState.Done, cancellationToken);
         var wait = _interval;
-        _interval = _interval * 2 < options.ProgressInterval ? _interval * 2 : options.ProgressInterval;
+        _interval = _interval * 2 < _options.ProgressInterval ? _interval * 2 : _options.ProgressInterval;
         return wait;
     }
 
     private async ValueTask<TimeSpan?> HoldAsync(BroadcastRecord record, CancellationToken cancellationToken)
     {
-        var isComplete = await BringRoomsToAsync(FanoutAction.Pause, record, cancellationToken);
+        var (_, isComplete) = await BringRoomsToAsync(FanoutAction.Pause, record, cancellationToken);
         await ReportAsync(cancellationToken);
-        _interval = options.FirstProgressInterval;
+        _interval = _options.FirstProgressInterval;
         if (!isComplete)
-            return options.ProgressInterval;
+            return _options.ProgressInterval;
         var left = record.ExpiresAt > 0 ? TimeSpan.FromMilliseconds(record.ExpiresAt - Now()) : HeldInterval;
         return left < HeldInterval ? left : HeldInterval;
     }
 
     private async ValueTask<TimeSpan?> EndAsync(BroadcastRecord record, CancellationToken cancellationToken)
     {
-        if (!await BringRoomsToAsync(FanoutAction.Cancel, record, cancellationToken))
-            return options.ProgressInterval;
+        if (await BringRoomsToAsync(FanoutAction.Cancel, record, cancellationToken) is not { Finished: true })
+            return _options.ProgressInterval;
         await ReportAsync(cancellationToken);
         var (targeted, sent) = Progress();
-        CenterLog.TaskEnded(logger, key.App, key.Epoch, key.Seq, record.State, targeted, sent);
+        CenterLog.TaskEnded(parts.Logger, key.App, key.Epoch, key.Seq, record.State, targeted, sent);
         return null;
     }
 
     /// <summary>
-    /// Sends each living room what it needs to know; true when all have answered and, for a run, finished. A room that fails is
-    /// asked again in the next step.
+    /// Sends each living room what it needs to know: whether all have answered, and for a run, whether they have finished too. A room
+    /// that fails is asked again in the next step.
     /// </summary>
-    private async ValueTask<bool> BringRoomsToAsync(FanoutAction action, BroadcastRecord record, CancellationToken cancellationToken)
+    private async ValueTask<(bool Answered, bool Finished)> BringRoomsToAsync(FanoutAction action, BroadcastRecord record, CancellationToken cancellationToken)
     {
-        var living = rooms.Rooms;
+        var living = parts.Rooms.Rooms;
         foreach (var (id, fanout) in _rooms)
         {
             if (!living.Any(room => room.Id == id.Room && room.Incarnation == id.Incarnation))
@@ -117,7 +118,8 @@ internal sealed class TaskRun(
         var shares = RateShare.Split(record.RatePerSecond, [.. open.Select(room => Math.Max(room.Fanout.Targeted, room.Info.Connections))]);
         var calls = open.Select((room, i) => TellAsync(room.Info, room.Fanout, action, shares[i], record, cancellationToken).AsTask());
         var answers = await Task.WhenAll(calls);
-        return answers.All(answered => answered) && (action != FanoutAction.Run || open.All(room => room.Fanout.Finished));
+        var isAnswered = answers.All(answered => answered);
+        return (isAnswered, isAnswered && (action != FanoutAction.Run || open.All(room => room.Fanout.Finished)));
     }
 
     // A pause and a cancellation concern also rooms that have finished: users who come later must not get it from them. A task that
@@ -132,26 +134,32 @@ internal sealed class TaskRun(
     private async ValueTask<bool> TellAsync(
         RoomInfo room, RoomFanout fanout, FanoutAction action, int rate, BroadcastRecord record, CancellationToken cancellationToken)
     {
-        if (rooms.Find(room.Id, room.Incarnation) is not { } node)
+        if (parts.Rooms.Find(room.Id, room.Incarnation) is not { } node)
             return false;
         try
         {
             var isKnown = fanout.Told == action && fanout.Rate == rate;
-            var progress = await node.FanoutAsync(Command(isKnown ? FanoutAction.Query : action, rate, record), cancellationToken);
+            var progress = await CallAsync(node, Command(isKnown ? FanoutAction.Query : action, rate, record), cancellationToken);
             // A room that was asked and knows nothing has lost it, by a restart that kept its incarnation or by its own bounds.
             if (isKnown && !progress.Known)
-                progress = await node.FanoutAsync(Command(action, rate, record), cancellationToken);
+                progress = await CallAsync(node, Command(action, rate, record), cancellationToken);
             fanout.Take(progress);
             fanout.Told = action;
             fanout.Rate = rate;
             return true;
         }
-        catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
+        catch (Exception exception) when (exception is not FencedException && !cancellationToken.IsCancellationRequested)
         {
-            CenterLog.FanoutFailed(logger, exception, room.Id, key.App, key.Epoch, key.Seq);
+            CenterLog.FanoutFailed(parts.Logger, exception, room.Id, key.App, key.Epoch, key.Seq);
             return false;
         }
     }
+
+    // A process that stood still must not tell rooms what was true before; the log's fence would be too late for that.
+    private ValueTask<FanoutProgress> CallAsync(IRoomNode node, FanoutCommand command, CancellationToken cancellationToken) =>
+        parts.Owns(fence)
+            ? node.FanoutAsync(command, cancellationToken).WithinAsync(_options.RoomTimeout, parts.Time)
+            : throw new FencedException("This process does not count as alive any more.");
 
     private FanoutCommand Command(FanoutAction action, int rate, BroadcastRecord record) =>
         new(key.App, key.Epoch, key.Seq, action, rate, record.Kind, record.ExpiresAt, action == FanoutAction.Run ? _payload.GetValueOrDefault() : default);
@@ -165,11 +173,25 @@ internal sealed class TaskRun(
             _reported = (record.Targeted, record.Sent, record.Offline);
             return;
         }
-        var online = await registry.CountAsync(key.App, cancellationToken);
-        var known = await log.KnownUsersAsync(key.App, cancellationToken);
+        var online = await OnlineAsync(cancellationToken);
+        var known = await _log.KnownUsersAsync(key.App, cancellationToken);
         _isTakenUp = true;
         _offline = Math.Max(0, known - online);
-        CenterLog.TaskStarted(logger, key.App, key.Epoch, key.Seq, online, _offline.Value);
+        CenterLog.TaskStarted(parts.Logger, key.App, key.Epoch, key.Seq, online, _offline.Value);
+    }
+
+    // A registry that is away must not hold a broadcast; the rooms' own numbers are near enough.
+    private async ValueTask<long> OnlineAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await parts.Registry.CountAsync(key.App, cancellationToken);
+        }
+        catch (StoreUnavailableException exception)
+        {
+            CenterLog.CountFailed(parts.Logger, exception, key.App, key.Epoch, key.Seq);
+            return parts.Rooms.Rooms.Sum(room => (long)room.Connections);
+        }
     }
 
     // Rooms that restarted with the engine count from zero; what the record says was reached before then is added once.
@@ -195,12 +217,13 @@ internal sealed class TaskRun(
 
     private async ValueTask ReportAsync(CancellationToken cancellationToken)
     {
-        if (_offline is not { } offline)
+        // What an earlier owner reported stands until all rooms have told how far they are.
+        if (_offline is not { } offline || !_isTakenUp)
             return;
         var (targeted, sent) = Progress();
         if (_reported == (targeted, sent, offline))
             return;
-        await log.ReportAsync(key.App, key.Epoch, key.Seq, targeted, sent, offline, default, cancellationToken);
+        await _log.ReportAsync(key.App, key.Epoch, key.Seq, targeted, sent, offline, fence, cancellationToken);
         _reported = (targeted, sent, offline);
     }
 }
@@ -208,5 +231,8 @@ internal sealed class TaskRun(
 /// <summary>Names a task; in order of the app's log.</summary>
 internal readonly record struct TaskKey(string App, uint Epoch, long Seq) : IComparable<TaskKey>
 {
+    /// <summary>The one behind it.</summary>
+    public TaskKey Next() => this with { Seq = Seq + 1 };
+
     public int CompareTo(TaskKey other) => Epoch != other.Epoch ? Epoch.CompareTo(other.Epoch) : Seq.CompareTo(other.Seq);
 }

@@ -1,27 +1,27 @@
 using System.Globalization;
 using System.Text.Json;
-using Microsoft.Extensions.Logging;
 using PushSystem.Contracts;
 using PushSystem.Coordinator.Upstream;
 
 namespace PushSystem.Coordinator.Presence;
 
 /// <summary>
-/// The presence of one app: decides which changes count, stores them as events and keeps who was last reported online.
+/// The presence of one app: decides which changes count, stores them as events and keeps who was last reported what.
 /// Any thread; one batch at a time, in the order of arrival, so that a user's events are stored in order.
-/// Lives as long as the notifier; owns nothing to dispose but its lock.
+/// Lives as long as the app is owned here, and begins with what the owner before has stored; owns nothing to dispose but its lock.
 /// </summary>
-internal sealed class PresenceBook(
-    string app, IEventQueue events, IFactStore facts, ISessionRegistry sessions, IRoomDirectory rooms, TimeProvider time,
-    ILogger logger, CoordinatorMetrics metrics, int usersInMemory) : IDisposable
+internal sealed class PresenceBook(string app, PresenceContext context, Func<bool> mayWork) : IDisposable
 {
-    private const int SettlePage = 500;
+    private const int Page = 500;
 
     private readonly string _space = PresenceFact.SpaceOf(app);
     private readonly SemaphoreSlim _lock = new(1, 1);
-    private readonly PresenceTable _table = new(usersInMemory);
+    private readonly PresenceTable _table = new(context.Options.PresenceUsersInMemory);
 
-    /// <summary>Stores the changes that are not late. True when there is a new event.</summary>
+    /// <summary>
+    /// Stores the changes that are not late. True when there is a new event. Throws <see cref="FencedException"/> when the app may be
+    /// another process's by now.
+    /// </summary>
     public async Task<bool> ApplyAsync(IReadOnlyList<PresenceChange> changes, CancellationToken cancellationToken)
     {
         await _lock.WaitAsync(cancellationToken);
@@ -36,39 +36,49 @@ internal sealed class PresenceBook(
     }
 
     /// <summary>
-    /// Reports users offline who were last reported online, have not been heard of since the start, and have no live session now.
-    /// Returns how many.
+    /// Users last reported online who have no live session now and have not been heard of since <paramref name="since"/> (Unix
+    /// milliseconds), with their generations; at most as many as are kept in memory. Forgets those who have been offline for long.
     /// </summary>
-    public async Task<int> SettleAsync(CancellationToken cancellationToken)
+    public async Task<Dictionary<string, long>> SuspectsAsync(long since, CancellationToken cancellationToken)
     {
-        var after = "";
-        var reported = 0;
-        while (true)
+        var suspects = new Dictionary<string, long>(StringComparer.Ordinal);
+        await ForEachPageAsync(async page =>
         {
-            await _lock.WaitAsync(cancellationToken);
-            try
+            await ForgetOldLockedAsync(page, cancellationToken);
+            foreach (var (key, fact) in await AbsentAsync(page, since, cancellationToken))
             {
-                var page = await facts.ListAsync(_space, after, SettlePage, cancellationToken);
-                if (page.Count == 0)
-                    return reported;
-                after = page[^1].Key;
-                reported += await SettlePageLockedAsync(page, cancellationToken);
+                if (suspects.Count < context.Options.PresenceUsersInMemory)
+                    suspects[key.User] = fact.Generation;
             }
-            finally
-            {
-                _lock.Release();
-            }
-        }
+        }, cancellationToken);
+        return suspects;
     }
 
-    /// <summary>Forgets who was reported online: the app does not want presence.</summary>
+    /// <summary>Reports those offline who are still as <see cref="SuspectsAsync"/> found them. Returns how many.</summary>
+    public async Task<int> ReportAsync(Dictionary<string, long> suspects, long since, CancellationToken cancellationToken)
+    {
+        var reported = 0;
+        await ForEachPageAsync(async page =>
+        {
+            var inQuestion = page.FindAll(item => suspects.TryGetValue(item.User, out var generation) && generation == item.Fact.Generation);
+            var now = context.UnixNow;
+            var gone = (await AbsentAsync(inQuestion, since, cancellationToken))
+                .ConvertAll(item => new PresenceChange(item.Key, Online: false, item.Fact.Generation, item.Fact.Device, item.Fact.Room, now));
+            if (gone.Count > 0)
+                await ApplyLockedAsync(gone, cancellationToken);
+            reported += gone.Count;
+        }, cancellationToken);
+        return reported;
+    }
+
+    /// <summary>Forgets who was reported what: the app does not want presence.</summary>
     public async Task ForgetAsync(CancellationToken cancellationToken)
     {
         await _lock.WaitAsync(cancellationToken);
         try
         {
-            while (await facts.ListAsync(_space, "", SettlePage, cancellationToken) is { Count: > 0 } page)
-                await facts.SetAsync(_space, [.. page.Select(fact => Fact(fact.Key, null))], cancellationToken);
+            while (await context.Facts.ListAsync(_space, "", Page, cancellationToken) is { Count: > 0 } page)
+                await SetAsync([.. page.Select(fact => Fact(fact.Key, null))], cancellationToken);
         }
         finally
         {
@@ -85,13 +95,14 @@ internal sealed class PresenceBook(
         foreach (var change in changes)
         {
             var user = change.Key.User;
-            PresenceState? known = last.TryGetValue(user, out var earlier) ? new PresenceState(earlier.Online, earlier.Generation)
+            PresenceState? noted = last.TryGetValue(user, out var earlier) ? new PresenceState(earlier.Online, earlier.Generation)
                 : _table.TryGet(user, out var kept) ? kept : null;
-            // A fact without a note in memory may be of a call that failed half-way: it says what is late, but not what was reported.
-            var generation = known?.Generation ?? await StoredGenerationAsync(user, cancellationToken);
-            if (change.Generation < generation)
+            // A fact without a note in memory may be of a call that failed half-way: it says what is late, but not that it was reported.
+            var known = noted ?? await StoredAsync(user, cancellationToken);
+            // Within one generation a user comes once and goes once.
+            if (change.Generation < known.Generation || (change.Generation == known.Generation && change.Online && !known.Online))
                 Count("late", 1);
-            else if (known is { } same && same.Generation == change.Generation && same.Online == change.Online)
+            else if (noted is { } same && same.Generation == change.Generation && same.Online == change.Online)
                 Count("repeated", 1);
             else
             {
@@ -103,58 +114,81 @@ internal sealed class PresenceBook(
             return false;
         // Online is noted before its event and offline after it: whatever a crash cuts off is reported offline after the settle time.
         await SetFactsAsync(last.Values.Where(change => change.Online), cancellationToken);
-        var statuses = await events.AppendAsync(drafts, cancellationToken);
+        ThrowIfFenced();
+        var statuses = await context.Events.AppendAsync(drafts, cancellationToken);
         await SetFactsAsync(last.Values.Where(change => !change.Online), cancellationToken);
+        var now = context.UnixNow;
         foreach (var (user, change) in last)
-            _table.Set(user, new PresenceState(change.Online, change.Generation));
+            _table.Set(user, new PresenceState(change.Online, change.Generation, now));
         var dropped = statuses.Count(status => status == EventStatus.Full);
         Count("stored", drafts.Count - dropped);
         if (dropped > 0)
         {
             Count("dropped", dropped);
-            CoordinatorLog.PresenceDropped(logger, app, dropped);
+            CoordinatorLog.PresenceDropped(context.Logger, app, dropped);
         }
         return dropped < drafts.Count;
     }
 
-    private async Task<int> SettlePageLockedAsync(
-        IReadOnlyList<KeyValuePair<string, ReadOnlyMemory<byte>>> page, CancellationToken cancellationToken)
+    private async Task ForEachPageAsync(Func<List<(string User, PresenceFact Fact)>, Task> visit, CancellationToken cancellationToken)
     {
-        var unheard = new List<(UserKey Key, PresenceFact Fact)>();
-        foreach (var (user, stored) in page)
+        for (var after = ""; ;)
         {
-            if (!_table.TryGet(user, out _) && await ReadAsync(user, stored, cancellationToken) is { } fact)
-                unheard.Add((new UserKey(app, user), fact));
+            await _lock.WaitAsync(cancellationToken);
+            try
+            {
+                var stored = await context.Facts.ListAsync(_space, after, Page, cancellationToken);
+                if (stored.Count == 0)
+                    return;
+                after = stored[^1].Key;
+                var page = new List<(string, PresenceFact)>(stored.Count);
+                foreach (var (user, value) in stored)
+                {
+                    if (await ReadAsync(user, value, cancellationToken) is { } fact)
+                        page.Add((user, fact));
+                }
+                await visit(page);
+            }
+            finally
+            {
+                _lock.Release();
+            }
         }
+    }
+
+    private async Task<List<(UserKey Key, PresenceFact Fact)>> AbsentAsync(
+        List<(string User, PresenceFact Fact)> page, long since, CancellationToken cancellationToken)
+    {
+        var unheard = page.FindAll(item => item.Fact.Online && !(_table.TryGet(item.User, out var state) && state.HeardAt >= since))
+            .ConvertAll(item => (Key: new UserKey(app, item.User), item.Fact));
         if (unheard.Count == 0)
-            return 0;
-        var entries = await sessions.LookupAsync([.. unheard.Select(user => user.Key)], cancellationToken);
-        var now = time.GetUtcNow().ToUnixTimeMilliseconds();
-        var gone = new List<PresenceChange>();
-        for (var i = 0; i < unheard.Count; i++)
-        {
-            if (entries[i] is { } entry && rooms.Find(entry.Room, entry.Incarnation) is not null)
-                continue;
-            var (key, fact) = unheard[i];
-            gone.Add(new PresenceChange(key, Online: false, fact.Generation, fact.Device, fact.Room, now));
-        }
-        if (gone.Count > 0)
-            await ApplyLockedAsync(gone, cancellationToken);
-        return gone.Count;
+            return unheard;
+        var entries = await context.Sessions.LookupAsync(unheard.ConvertAll(item => item.Key), cancellationToken);
+        // A room that is not known here yet may live.
+        return [.. unheard.Where((_, i) => entries[i] is not { } entry
+            || (context.Rooms.Find(entry.Room, entry.Incarnation) is null && entry.Incarnation <= context.Rooms.Revision))];
+    }
+
+    private async Task ForgetOldLockedAsync(List<(string User, PresenceFact Fact)> page, CancellationToken cancellationToken)
+    {
+        var before = context.UnixNow - (long)context.Options.PresenceKeepOffline.TotalMilliseconds;
+        var old = page.FindAll(item => !item.Fact.Online && item.Fact.At < before).ConvertAll(item => Fact(item.User, null));
+        if (old.Count > 0)
+            await SetAsync(old, cancellationToken);
     }
 
     private static EventDraft Draft(in PresenceChange change)
     {
-        // The time is part of the key: a session may come and go several times, but a repeated call carries the same times.
+        // The time is part of the key: it tells what a settling reports from what a room reports, and a repeated call carries the same.
         var dedupe = string.Create(CultureInfo.InvariantCulture,
             $"p:{change.Key.User}:{change.Generation}:{(change.Online ? "on" : "off")}:{change.At}");
         return new EventDraft(change.Key, EventTypes.Presence(change.Online), dedupe, change.At, EventBody.Presence(change));
     }
 
-    private async ValueTask<long> StoredGenerationAsync(string user, CancellationToken cancellationToken) =>
-        await facts.GetAsync(_space, user, cancellationToken) is { } stored && await ReadAsync(user, stored, cancellationToken) is { } fact
-            ? fact.Generation
-            : 0;
+    private async ValueTask<PresenceState> StoredAsync(string user, CancellationToken cancellationToken) =>
+        await context.Facts.GetAsync(_space, user, cancellationToken) is { } stored && await ReadAsync(user, stored, cancellationToken) is { } fact
+            ? new PresenceState(fact.Online, fact.Generation)
+            : new PresenceState(false, -1);
 
     private async ValueTask<PresenceFact?> ReadAsync(string user, ReadOnlyMemory<byte> stored, CancellationToken cancellationToken)
     {
@@ -164,18 +198,29 @@ internal sealed class PresenceBook(
         }
         catch (JsonException exception)
         {
-            CoordinatorLog.PresenceFactBroken(logger, exception, $"{app}/{user}");
-            await facts.SetAsync(_space, [Fact(user, null)], cancellationToken);
+            CoordinatorLog.PresenceFactBroken(context.Logger, exception, $"{app}/{user}");
+            await SetAsync([Fact(user, null)], cancellationToken);
             return null;
         }
     }
 
-    private ValueTask SetFactsAsync(IEnumerable<PresenceChange> changes, CancellationToken cancellationToken)
+    private ValueTask SetFactsAsync(IEnumerable<PresenceChange> changes, CancellationToken cancellationToken) => SetAsync(
+        [.. changes.Select(change => Fact(change.Key.User,
+            new PresenceFact(change.Generation, change.Device, change.Room, change.At, change.Online).Write()))], cancellationToken);
+
+    private ValueTask SetAsync(IReadOnlyList<KeyValuePair<string, ReadOnlyMemory<byte>?>> facts, CancellationToken cancellationToken)
     {
-        KeyValuePair<string, ReadOnlyMemory<byte>?>[] set = [.. changes.Select(change => change.Online
-            ? Fact(change.Key.User, new PresenceFact(change.Generation, change.Device, change.Room, change.At).Write())
-            : Fact(change.Key.User, null))];
-        return set.Length == 0 ? ValueTask.CompletedTask : facts.SetAsync(_space, set, cancellationToken);
+        if (facts.Count == 0)
+            return ValueTask.CompletedTask;
+        ThrowIfFenced();
+        return context.Facts.SetAsync(_space, facts, cancellationToken);
+    }
+
+    // Before every write: a process that was paused must not overwrite what its successor has stored meanwhile.
+    private void ThrowIfFenced()
+    {
+        if (!mayWork())
+            throw new FencedException($"This coordinator may not decide about the presence of app '{app}' any more.");
     }
 
     private static KeyValuePair<string, ReadOnlyMemory<byte>?> Fact(string user, ReadOnlyMemory<byte>? value) => new(user, value);
@@ -183,6 +228,6 @@ internal sealed class PresenceBook(
     private void Count(string result, int count)
     {
         if (count > 0)
-            metrics.Presence.Add(count, new KeyValuePair<string, object?>("result", result));
+            context.Metrics.Presence.Add(count, new KeyValuePair<string, object?>("result", result));
     }
 }

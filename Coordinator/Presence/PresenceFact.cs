@@ -3,10 +3,10 @@ using System.Text.Json;
 namespace PushSystem.Coordinator.Presence;
 
 /// <summary>
-/// What is kept durably about a user who was last reported online: enough to report the opposite after a crash. Time in Unix
-/// milliseconds.
+/// What is kept durably about a user's last reported presence: enough to report the opposite of online after a crash, and for a while
+/// enough to know what is late for who went offline. Time in Unix milliseconds. Facts without <see cref="Online"/> are of online users.
 /// </summary>
-internal sealed record PresenceFact(long Generation, string Device, string Room, long At)
+internal sealed record PresenceFact(long Generation, string Device, string Room, long At, bool Online = true)
 {
     private const string SpacePrefix = "presence:";
 

@@ -1,7 +1,7 @@
 namespace PushSystem.Coordinator.Presence;
 
-/// <summary>The last stored change of a user.</summary>
-internal readonly record struct PresenceState(bool Online, long Generation);
+/// <summary>The last stored change of a user, and when it was heard here (Unix milliseconds, 0 = it was not).</summary>
+internal readonly record struct PresenceState(bool Online, long Generation, long HeardAt = 0);
 
 /// <summary>
 /// The last presence of recently changed users, bounded in number: two halves, of which the older one is forgotten when the

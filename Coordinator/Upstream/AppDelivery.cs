@@ -8,7 +8,8 @@ namespace PushSystem.Coordinator.Upstream;
 /// <summary>
 /// Owns the delivery of one app's events: which wait, which are in flight, which have to be tried again.
 /// One loop touches all of its state; requests run beside it and hand their results back through <see cref="_completions"/>.
-/// Disposed by <see cref="WebhookSender"/>.
+/// Disposed by its owner, see <see cref="Ownership.AppOwners"/>. While the process does not know that it still counts as alive it begins no
+/// request; those in flight end, and what they delivered is removed.
 /// </summary>
 internal sealed class AppDelivery : IAsyncDisposable
 {
@@ -16,6 +17,7 @@ internal sealed class AppDelivery : IAsyncDisposable
 
     private readonly string _app;
     private readonly DeliveryContext _context;
+    private readonly Func<bool> _mayWork;
     private readonly CoordinatorOptions _options;
     private readonly RetryPolicy _retries, _pauses;
     private readonly Channel<bool> _signal = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
@@ -32,12 +34,15 @@ internal sealed class AppDelivery : IAsyncDisposable
     private EventWindow _window;
     private int _inFlight;
     private int _appended;
+    private int _targetChanged;
     private bool _noTarget;
+    private bool _paused;
 
-    public AppDelivery(string app, DeliveryContext context)
+    public AppDelivery(string app, DeliveryContext context, Func<bool> mayWork)
     {
         _app = app;
         _context = context;
+        _mayWork = mayWork;
         _options = context.Options;
         _retries = new RetryPolicy(_options.RetryBase, _options.RetryCap);
         _pauses = new RetryPolicy(_options.RetryBase, _options.EndpointPauseCap < _options.RetryBase ? _options.RetryBase : _options.EndpointPauseCap);
@@ -53,6 +58,20 @@ internal sealed class AppDelivery : IAsyncDisposable
     {
         Volatile.Write(ref _appended, 1);
         Signal();
+    }
+
+    /// <summary>The app was changed: what waits for a usable or better webhook is tried at once. Any thread.</summary>
+    public void TargetChanged()
+    {
+        Volatile.Write(ref _targetChanged, 1);
+        Signal();
+    }
+
+    /// <summary>It may work again, if it could not. Any thread.</summary>
+    public void Resume()
+    {
+        if (Volatile.Read(ref _paused))
+            Signal();
     }
 
     public async ValueTask DisposeAsync()
@@ -140,19 +159,23 @@ internal sealed class AppDelivery : IAsyncDisposable
                 Complete(completion);
             if (_finished.Count > 0)
                 await RemoveAsync();
+            if (Interlocked.Exchange(ref _targetChanged, 0) != 0)
+                ReleaseAll();
             ReleaseDue();
+            Volatile.Write(ref _paused, !_mayWork());
             if (Interlocked.Exchange(ref _appended, 0) != 0)
                 _window.Appended();
             // Read until there is enough to do; what does not fit the requests in flight stays in the store.
-            while (_window.CanReadMore && _ready.Count < _options.InFlightPerApp)
+            while (!_paused && _window.CanReadMore && _ready.Count < _options.InFlightPerApp)
                 await _window.ReadPageAsync(_ready, _stopping.Token);
-            while (_inFlight < _options.InFlightPerApp && _finished.Count < MaxUnremoved && _ready.TryPeek(out var lane))
+            while (!_paused && _inFlight < _options.InFlightPerApp && _finished.Count < MaxUnremoved && _ready.TryPeek(out var lane))
             {
                 await DispatchAsync(lane);
                 _ready.Dequeue();
+                Volatile.Write(ref _paused, !_mayWork());
             }
             healthy();
-            if (_finished.Count > 0 || ReleaseDue() || (_window.CanReadMore && _inFlight < _options.InFlightPerApp))
+            if (_finished.Count > 0 || ReleaseDue() || (!_paused && _window.CanReadMore && _inFlight < _options.InFlightPerApp))
                 continue;
             SetTimer();
             await _signal.Reader.ReadAsync(_stopping.Token);
@@ -202,6 +225,13 @@ internal sealed class AppDelivery : IAsyncDisposable
         {
             endpoint.Abandon();
             Finish(lane, head);
+            return;
+        }
+        // Reading the body may have taken long: this is the last moment.
+        if (!_mayWork())
+        {
+            endpoint.Abandon();
+            _ready.Enqueue(lane);
             return;
         }
         _inFlight++;
@@ -303,6 +333,17 @@ internal sealed class AppDelivery : IAsyncDisposable
         endpoint = new WebhookEndpoint(url, _options.EndpointFailureUsers, _pauses);
         _endpoints.Add(url.AbsoluteUri, endpoint);
         return endpoint;
+    }
+
+    private void ReleaseAll()
+    {
+        while (_backingOff.TryDequeue(out var lane, out _))
+            _ready.Enqueue(lane);
+        foreach (var endpoint in _endpoints.Values)
+        {
+            while (endpoint.Waiting.TryDequeue(out var lane))
+                _ready.Enqueue(lane);
+        }
     }
 
     /// <summary>Makes ready what has waited long enough; true when there was something.</summary>

@@ -1,12 +1,13 @@
 using System.Globalization;
 using PushSystem.Contracts;
+using PushSystem.Coordinator.Ownership;
 using PushSystem.Protocol;
 
 namespace PushSystem.Coordinator.Upstream;
 
 /// <summary>Checks clients' messages and stores them for the webhook. Stateless; any thread.</summary>
 internal sealed class UpstreamRouter(
-    IEventQueue events, IAppDirectory apps, WebhookSender sender, CoordinatorMetrics metrics, CoordinatorOptions options)
+    IEventQueue events, IAppDirectory apps, AppOwners owners, CoordinatorMetrics metrics, CoordinatorOptions options)
 {
     public async ValueTask<UpstreamReply> SubmitAsync(UpstreamMessage message, CancellationToken cancellationToken)
     {
@@ -35,7 +36,7 @@ internal sealed class UpstreamRouter(
         }
         if (status == EventStatus.Full)
             return new UpstreamReply(ReasonCode.QueueFull, (int)options.QueueFullRetry.TotalMilliseconds);
-        sender.Wake(message.Key.App);
+        owners.Wake(message.Key.App, tellOthers: true);
         return new UpstreamReply(ReasonCode.Ok, 0);
     }
 }

@@ -22,7 +22,7 @@ internal enum DeliveryOutcome
 internal readonly record struct DeliveryResult(DeliveryOutcome Outcome, string Reason, TimeSpan? RetryAfter);
 
 /// <summary>
-/// Sends one signed event. Owns its HttpClient, and the handler unless one was given; any thread; disposed by <see cref="WebhookSender"/>.
+/// Sends one signed event. Owns its HttpClient, and the handler unless one was given; any thread; disposed by the coordinator.
 /// </summary>
 internal sealed class WebhookClient : IDisposable
 {

@@ -1,6 +1,6 @@
+using System.Buffers.Binary;
 using System.Collections.Concurrent;
 using System.Net;
-using System.Net.Sockets;
 using PushSystem.Hosting;
 
 namespace PushSystem.Dispatcher.Endpoints;
@@ -11,53 +11,57 @@ namespace PushSystem.Dispatcher.Endpoints;
 /// </summary>
 internal sealed class ClientLimiter
 {
-    private const int Ipv6PrefixBytes = 8;
-
-    private readonly DispatcherOptions _options;
     private readonly TimeProvider _time;
-    private readonly ConcurrentDictionary<IPAddress, TokenBucket> _buckets = new();
+    private readonly ConcurrentDictionary<UInt128, TokenBucket> _buckets = new();
     private readonly TokenBucket _others;
     private readonly Lock _sweeping = new();
     private long _sweptAt;
+    // Counted here, because the dictionary locks all of itself to count.
+    private int _count;
 
-    public ClientLimiter(DispatcherOptions options, DispatcherMetrics metrics, TimeProvider time)
+    public ClientLimiter(DispatcherMetrics metrics, TimeProvider time)
     {
-        (_options, _time) = (options, time);
+        _time = time;
         _others = new TokenBucket(time);
         _sweptAt = time.GetTimestamp();
-        metrics.WatchClients(() => _buckets.Count);
+        metrics.WatchClients(() => Volatile.Read(ref _count));
     }
 
     /// <summary>Counts a request. False: there were too many, and <paramref name="retryAfter"/> says how long to wait.</summary>
-    public bool TryTake(IPAddress? client, out TimeSpan retryAfter)
+    public bool TryTake(IPAddress? client, DispatcherOptions options, out TimeSpan retryAfter)
     {
         retryAfter = TimeSpan.Zero;
-        return _options.ClientRate <= 0 || client is null || Find(Network(client)).TryTake(_options.ClientRate, _options.ClientBurst, out retryAfter);
+        return options.ClientRate <= 0 || client is null
+            || Find(Network(client), options.MaxClients).TryTake(options.ClientRate, options.ClientBurst, out retryAfter);
     }
 
-    private static IPAddress Network(IPAddress client)
+    // IPv4 addresses as IPv6 maps them, so that one client is one number whichever way it came.
+    private static UInt128 Network(IPAddress client)
     {
-        if (client.IsIPv4MappedToIPv6)
-            return client.MapToIPv4();
-        if (client.AddressFamily != AddressFamily.InterNetworkV6)
-            return client;
         Span<byte> bytes = stackalloc byte[16];
-        client.TryWriteBytes(bytes, out _);
-        bytes[Ipv6PrefixBytes..].Clear();
-        return new IPAddress(bytes);
+        client.TryWriteBytes(bytes, out var written);
+        if (written == 4)
+            return 0xffff_0000_0000UL | BinaryPrimitives.ReadUInt32BigEndian(bytes);
+        if (!client.IsIPv4MappedToIPv6)
+            bytes[8..].Clear();
+        return BinaryPrimitives.ReadUInt128BigEndian(bytes);
     }
 
-    private TokenBucket Find(IPAddress network)
+    private TokenBucket Find(UInt128 network, int maxClients)
     {
         if (_buckets.TryGetValue(network, out var bucket))
             return bucket;
-        if (_buckets.Count >= _options.MaxClients)
+        if (Volatile.Read(ref _count) >= maxClients)
         {
             Sweep();
-            if (_buckets.Count >= _options.MaxClients)
+            if (Volatile.Read(ref _count) >= maxClients)
                 return _others;
         }
-        return _buckets.GetOrAdd(network, static (_, time) => new TokenBucket(time), _time);
+        var added = new TokenBucket(_time);
+        bucket = _buckets.GetOrAdd(network, added);
+        if (bucket == added)
+            Interlocked.Increment(ref _count);
+        return bucket;
     }
 
     // A full bucket says nothing that a new one would not say. At most once per second, because a sweep looks at every client.
@@ -70,8 +74,8 @@ internal sealed class ClientLimiter
             _sweptAt = _time.GetTimestamp();
             foreach (var (network, bucket) in _buckets)
             {
-                if (bucket.IsFull)
-                    _buckets.TryRemove(network, out _);
+                if (bucket.IsFull && _buckets.TryRemove(network, out _))
+                    Interlocked.Decrement(ref _count);
             }
         }
     }

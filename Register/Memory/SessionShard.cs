@@ -2,9 +2,6 @@ using PushSystem.Contracts;
 
 namespace PushSystem.Register.Memory;
 
-/// <summary>A room with its incarnation.</summary>
-internal readonly record struct RoomIncarnation(string Room, long Incarnation);
-
 /// <summary>
 /// One part of the registry: its entries, and how many each room has per app. Any thread, under its own lock, which is never held
 /// while waiting. Owned by <see cref="SessionRegistry"/>.

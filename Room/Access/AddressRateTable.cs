@@ -15,35 +15,38 @@ internal sealed class AddressRateTable
     private const int Ways = 4;
 
     private readonly Lock _lock = new();
+    private readonly Func<RoomOptions> _options;
     private readonly TimeProvider _time;
-    private readonly double _perSecond;
-    private readonly double _burst;
-    private readonly Bucket[] _buckets;
+    private Bucket[] _buckets = [];
     private readonly int _sets;
     private readonly ulong _key = BinaryPrimitives.ReadUInt64LittleEndian(RandomNumberGenerator.GetBytes(8));
 
-    public AddressRateTable(RoomOptions options, TimeProvider time)
+    /// <summary>The rates are read from the settings in force at each use, the size now.</summary>
+    public AddressRateTable(Func<RoomOptions> options, TimeProvider time)
     {
+        _options = options;
         _time = time;
-        _perSecond = options.ConnectionsPerSecondPerAddress;
-        _burst = options.ConnectionBurstPerAddress;
-        _sets = Math.Max(1, options.MaxTrackedAddresses / Ways);
-        _buckets = _perSecond > 0 ? new Bucket[_sets * Ways] : [];
+        _sets = Math.Max(1, options().MaxTrackedAddresses / Ways);
     }
 
     /// <summary>False: this address connects too often.</summary>
     public bool TryTake(IPAddress address)
     {
-        if (_buckets.Length == 0)
+        var options = _options();
+        double perSecond = options.ConnectionsPerSecondPerAddress, burst = options.ConnectionBurstPerAddress;
+        if (perSecond <= 0)
             return true;
         var (high, low) = Identity(address);
         var now = _time.GetTimestamp();
         lock (_lock)
         {
+            // Made when the rate is first limited.
+            if (_buckets.Length == 0)
+                _buckets = new Bucket[_sets * Ways];
             ref var bucket = ref Place(high, low);
             if (bucket.UsedAt == 0 || bucket.High != high || bucket.Low != low)
-                bucket = new Bucket { High = high, Low = low, Tokens = _burst, UsedAt = now };
-            bucket.Tokens = Math.Min(_burst, bucket.Tokens + _time.GetElapsedTime(bucket.UsedAt, now).TotalSeconds * _perSecond);
+                bucket = new Bucket { High = high, Low = low, Tokens = burst, UsedAt = now };
+            bucket.Tokens = Math.Min(burst, bucket.Tokens + _time.GetElapsedTime(bucket.UsedAt, now).TotalSeconds * perSecond);
             bucket.UsedAt = now;
             if (bucket.Tokens < 1)
                 return false;

@@ -1,11 +1,11 @@
 namespace PushSystem.Room.Access;
 
 /// <summary>Bounds the logins that wait for registry and mailboxes at once. Any thread; nothing needs disposal.</summary>
-internal sealed class LoginGate(int limit)
+internal sealed class LoginGate
 {
     private int _inside;
 
-    public bool TryEnter()
+    public bool TryEnter(int limit)
     {
         if (Interlocked.Increment(ref _inside) <= limit)
             return true;

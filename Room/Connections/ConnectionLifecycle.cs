@@ -13,7 +13,6 @@ namespace PushSystem.Room.Connections;
 internal sealed class ConnectionLifecycle(RoomShard shard)
 {
     private readonly RoomContext _room = shard.Room;
-    private readonly RoomOptions _options = shard.Options;
     private readonly List<ConnectionRef> _blocked = [];
 
     public void Accepted(ConnectionRef connection, IPEndPoint remote)
@@ -23,7 +22,7 @@ internal sealed class ConnectionLifecycle(RoomShard shard)
         state.LastFrameAt = shard.Now;
         state.AckDue = long.MaxValue;
         state.Deadline = long.MaxValue;
-        state.FrameTokens = _options.FrameBurst;
+        state.FrameTokens = shard.Options.FrameBurst;
         state.FrameTokensAt = shard.Now;
         var open = _room.Metrics.AddConnection(1);
         if (_room.Draining)
@@ -32,7 +31,7 @@ internal sealed class ConnectionLifecycle(RoomShard shard)
             Refuse(connection, ReasonCode.AccessDenied, "the address is not allowed");
         else if (!_room.AddressRates.TryTake(remote.Address))
             Refuse(connection, ReasonCode.RateLimited, "too many connections from this address");
-        else if (open > _options.MaxConnections)
+        else if (open > shard.Options.MaxConnections)
             Refuse(connection, ReasonCode.Busy, "the room is full");
         else
             Reschedule(ref state, connection);
@@ -52,8 +51,8 @@ internal sealed class ConnectionLifecycle(RoomShard shard)
     public int SetInterval(ref ConnectionState state, int seconds)
     {
         var interval = TimeSpan.FromSeconds(seconds);
-        interval = interval < _options.HeartbeatMin ? _options.HeartbeatMin : interval > _options.HeartbeatMax ? _options.HeartbeatMax : interval;
-        state.Patience = (long)(interval * 1.25 + _options.HeartbeatSlack).TotalMilliseconds;
+        interval = interval < shard.Options.HeartbeatMin ? shard.Options.HeartbeatMin : interval > shard.Options.HeartbeatMax ? shard.Options.HeartbeatMax : interval;
+        state.Patience = (long)(interval * 1.25 + shard.Options.HeartbeatSlack).TotalMilliseconds;
         return (int)interval.TotalSeconds;
     }
 
@@ -63,7 +62,7 @@ internal sealed class ConnectionLifecycle(RoomShard shard)
         ref var state = ref shard.Connections.Find(connection);
         if (Unsafe.IsNullRef(ref state) || state.Phase != ConnectionPhase.Ready)
             return;
-        var due = shard.Now + (long)_options.AckTimeout.TotalMilliseconds;
+        var due = shard.Now + (long)shard.Options.AckTimeout.TotalMilliseconds;
         if (due >= state.AckDue)
             return;
         state.AckDue = due;
@@ -127,8 +126,8 @@ internal sealed class ConnectionLifecycle(RoomShard shard)
         var now = shard.Now;
         if (state.Phase != ConnectionPhase.Ready)
         {
-            if (now >= state.LastFrameAt + (long)_options.LoginTimeout.TotalMilliseconds)
-                Fail(connection, ReasonCode.LoginTimeout, $"no complete LOGIN or RESUME within {_options.LoginTimeout.TotalSeconds:0.###} s");
+            if (now >= state.LastFrameAt + (long)shard.Options.LoginTimeout.TotalMilliseconds)
+                Fail(connection, ReasonCode.LoginTimeout, $"no complete LOGIN or RESUME within {shard.Options.LoginTimeout.TotalSeconds:0.###} s");
             else
                 Reschedule(ref state, connection);
             return;
@@ -144,7 +143,7 @@ internal sealed class ConnectionLifecycle(RoomShard shard)
         var progress = OutputProgressed(ref state, connection);
         if (state.Blocked && progress)
             state.BlockedSince = now;
-        if (state.Blocked && now >= state.BlockedSince + (long)_options.SlowConsumerTimeout.TotalMilliseconds)
+        if (state.Blocked && now >= state.BlockedSince + (long)shard.Options.SlowConsumerTimeout.TotalMilliseconds)
         {
             CloseSlow(connection);
             return;
@@ -154,12 +153,12 @@ internal sealed class ConnectionLifecycle(RoomShard shard)
             state.AckDue = shard.Deliverer.NextAckDue(state.Client);
             if (now >= state.AckDue && !progress)
             {
-                Fail(connection, ReasonCode.AckTimeout, $"no ACK within {_options.AckTimeout.TotalSeconds:0.###} s");
+                Fail(connection, ReasonCode.AckTimeout, $"no ACK within {shard.Options.AckTimeout.TotalSeconds:0.###} s");
                 return;
             }
             // Output still moves towards a slow peer: it cannot have acknowledged what it has not got.
             if (now >= state.AckDue)
-                state.AckDue = now + (long)_options.AckTimeout.TotalMilliseconds;
+                state.AckDue = now + (long)shard.Options.AckTimeout.TotalMilliseconds;
         }
         Reschedule(ref state, connection);
     }
@@ -253,12 +252,12 @@ internal sealed class ConnectionLifecycle(RoomShard shard)
     /// <summary>Tells the transport the earliest of the connection's deadlines when it has changed.</summary>
     public void Reschedule(ref ConnectionState state, ConnectionRef connection)
     {
-        var due = state.LastFrameAt + (state.Phase == ConnectionPhase.Ready ? state.Patience : (long)_options.LoginTimeout.TotalMilliseconds);
+        var due = state.LastFrameAt + (state.Phase == ConnectionPhase.Ready ? state.Patience : (long)shard.Options.LoginTimeout.TotalMilliseconds);
         if (state.Phase == ConnectionPhase.Ready)
         {
             due = Math.Min(due, state.AckDue);
             if (state.Blocked)
-                due = Math.Min(due, state.BlockedSince + (long)_options.SlowConsumerTimeout.TotalMilliseconds);
+                due = Math.Min(due, state.BlockedSince + (long)shard.Options.SlowConsumerTimeout.TotalMilliseconds);
         }
         if (due == state.Deadline)
             return;
@@ -269,14 +268,14 @@ internal sealed class ConnectionLifecycle(RoomShard shard)
     private void Refuse(ConnectionRef connection, ReasonCode code, string text)
     {
         _room.Metrics.Refused(code);
-        var window = ReasonCodes.AdviceFor(code) == ReconnectAdvice.Window ? _options.RetryWindow : TimeSpan.Zero;
+        var window = ReasonCodes.AdviceFor(code) == ReconnectAdvice.Window ? shard.Options.RetryWindow : TimeSpan.Zero;
         Fail(connection, code, text, window);
     }
 
     private void BeginClose(ref ConnectionState state, ConnectionRef connection, CloseCause cause, bool linger)
     {
         state.Phase = ConnectionPhase.Closing;
-        shard.Transport.Close(connection, cause, linger ? (int)_options.CloseLinger.TotalMilliseconds : 0);
+        shard.Transport.Close(connection, cause, linger ? (int)shard.Options.CloseLinger.TotalMilliseconds : 0);
     }
 
     private bool OutputProgressed(ref ConnectionState state, ConnectionRef connection)

@@ -12,8 +12,6 @@ namespace PushSystem.Room.Connections;
 /// </summary>
 internal sealed class NativeProtocol(RoomShard shard)
 {
-    private readonly RoomOptions _options = shard.Options;
-
     public void Received(ConnectionRef connection, ref ReadOnlySequence<byte> input)
     {
         try
@@ -45,19 +43,19 @@ internal sealed class NativeProtocol(RoomShard shard)
             case ConnectionPhase.Preface:
                 return TakePreface(connection, ref state, ref input);
             case ConnectionPhase.Login:
-                if (!FrameReader.TryRead(ref input, _options.LoginBodyBytes, out var first))
+                if (!FrameReader.TryRead(ref input, shard.Options.LoginBodyBytes, out var first))
                     return false;
                 TakeFirst(connection, ref state, first);
                 return true;
             case ConnectionPhase.Ready:
                 var rest = input;
-                if (!FrameReader.TryRead(ref rest, _options.ClientBodyBytes, out var frame))
+                if (!FrameReader.TryRead(ref rest, shard.Options.ClientBodyBytes, out var frame))
                     return false;
                 if (!TakeToken(ref state))
                 {
                     shard.Room.Metrics.Refused(ReasonCode.RateLimited);
                     shard.Lifecycle.Fail(connection, ReasonCode.RateLimited,
-                        $"more than {_options.FramesPerSecond} frames a second", _options.RetryWindow);
+                        $"more than {shard.Options.FramesPerSecond} frames a second", shard.Options.RetryWindow);
                     input = input.Slice(input.End);
                     return false;
                 }
@@ -155,7 +153,7 @@ internal sealed class NativeProtocol(RoomShard shard)
         if (asked == 0 || shard.Lifecycle.SetInterval(ref state, asked) == asked)
             shard.Output.Pong(connection, 0, 0);
         else
-            shard.Output.Pong(connection, (int)_options.HeartbeatMin.TotalSeconds, (int)_options.HeartbeatMax.TotalSeconds);
+            shard.Output.Pong(connection, (int)shard.Options.HeartbeatMin.TotalSeconds, (int)shard.Options.HeartbeatMax.TotalSeconds);
     }
 
     private void TakeUnbind(ConnectionRef connection, int appIndex)
@@ -185,7 +183,7 @@ internal sealed class NativeProtocol(RoomShard shard)
         var now = shard.Now;
         if (now > state.FrameTokensAt)
         {
-            state.FrameTokens = Math.Min(_options.FrameBurst, state.FrameTokens + (now - state.FrameTokensAt) * _options.FramesPerSecond / 1000f);
+            state.FrameTokens = Math.Min(shard.Options.FrameBurst, state.FrameTokens + (now - state.FrameTokensAt) * shard.Options.FramesPerSecond / 1000f);
             state.FrameTokensAt = now;
         }
         if (state.FrameTokens < 1)

@@ -31,6 +31,7 @@ internal sealed class ShardHandler(RoomShard shard) : IConnectionHandler
         shard.Pulls.Tick(now);
         shard.Fanouts.Tick();
         shard.Ender.Tick(now);
+        shard.Rebinder.Tick();
         shard.Positions.Tick(now);
         shard.Drain.Tick(now);
     }

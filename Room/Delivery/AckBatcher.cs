@@ -78,12 +78,12 @@ internal sealed class AckBatcher(RoomShard shard)
         var again = false;
         try
         {
-            await _room.Services.Mailboxes.AckAsync(batch, _room.Stopping);
+            await _room.Stores.TellAsync(cancellationToken => _room.Services.Mailboxes.AckAsync(batch, cancellationToken));
         }
         catch (Exception exception)
         {
             // Anything but an absent store would fail again in the same way.
-            again = exception is StoreUnavailableException;
+            again = StoreCalls.MayPass(exception);
             _room.CallFailed("IMailboxes.AckAsync", exception);
         }
         shard.Post(static done => done.Acks.Completed(done.Failed), (Acks: this, Failed: again ? batch : null));

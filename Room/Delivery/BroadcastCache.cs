@@ -80,7 +80,8 @@ internal sealed class BroadcastCache(RoomContext room)
     {
         try
         {
-            var reply = await room.Services.Broadcasts.ReadAsync(place.App, place.Epoch, place.Seq, ReadMessages, ReadBytes, room.Stopping);
+            var reply = await room.Stores.AskAsync(cancellationToken =>
+                room.Services.Broadcasts.ReadAsync(place.App, place.Epoch, place.Seq, ReadMessages, ReadBytes, cancellationToken));
             lock (_lock)
             {
                 if (version == _version)

@@ -13,8 +13,6 @@ namespace PushSystem.Room.Delivery;
 internal sealed class Deliverer(RoomShard shard)
 {
     private readonly RoomContext _room = shard.Room;
-    private readonly int _windowMessages = shard.Options.WindowMessages;
-    private readonly int _windowBytes = shard.Options.WindowBytes;
 
     public static ref StreamState StreamOf(ref SessionState session, StreamKind kind) =>
         ref kind == StreamKind.Mailbox ? ref session.Mailbox : ref session.Broadcast;
@@ -23,7 +21,7 @@ internal sealed class Deliverer(RoomShard shard)
     public DeliverOutcome Deliver(int slot, in DeliverItem item, bool withPayload)
     {
         ref var session = ref shard.Sessions[slot];
-        if (item.Generation != 0 && session.RegistryGeneration != 0 && item.Generation != session.RegistryGeneration)
+        if (item.Generation != 0 && !session.Answers(item.Generation))
             return DeliverOutcome.NotHere;
         ref var client = ref shard.Clients[session.Client];
         if (item.Seq == 0)
@@ -39,14 +37,14 @@ internal sealed class Deliverer(RoomShard shard)
             Offer(slot, StreamKind.Mailbox, item.Epoch, item.Seq);
             return DeliverOutcome.Taken;
         }
-        switch (stream.Offer(item.Epoch, item.Seq, item.Payload.Length, withPayload && MaySend(client.Connection), _windowMessages, _windowBytes))
+        switch (stream.Offer(item.Epoch, item.Seq, item.Payload.Length, withPayload && MaySend(client.Connection), shard.Options.WindowMessages, shard.Options.WindowBytes))
         {
             case DeliverStep.Send:
                 SendOrExpire(slot, StreamKind.Mailbox,
                     new StreamEntry(item.Seq, ResetReason.None, item.Kind, 0, item.ExpiresAt, item.Payload));
                 break;
             case DeliverStep.Later:
-                if (!stream.HasRoom(item.Payload.Length, _windowMessages, _windowBytes))
+                if (!stream.HasRoom(item.Payload.Length, shard.Options.WindowMessages, shard.Options.WindowBytes))
                     _room.Metrics.WindowFull();
                 Pump(slot, StreamKind.Mailbox);
                 break;
@@ -153,7 +151,7 @@ internal sealed class Deliverer(RoomShard shard)
             Notify(slot, kind);
         if (stream.Pulling || !MaySend(client.Connection))
             return;
-        if (session.Pull ? stream.Dirty : stream.IsBehind && stream.HasRoomToPull(_windowMessages, _windowBytes))
+        if (session.Pull ? stream.Dirty : stream.IsBehind && stream.HasRoomToPull(shard.Options.WindowMessages, shard.Options.WindowBytes))
             shard.Pulls.Start(slot, kind);
     }
 
@@ -309,7 +307,7 @@ internal sealed class Deliverer(RoomShard shard)
             // A hole that the store does not explain is never hidden from the client by sending on.
             if (entry.Seq != gapEnd + 1)
                 return true;
-            if (!stream.HasRoom(entry.Payload.Length, _windowMessages, _windowBytes) || !Send(slot, kind, entry))
+            if (!stream.HasRoom(entry.Payload.Length, shard.Options.WindowMessages, shard.Options.WindowBytes) || !Send(slot, kind, entry))
                 return false;
             gapEnd = entry.Seq;
         }

@@ -97,7 +97,7 @@ internal sealed class FetchService(RoomShard shard)
         try
         {
             fetch.Reply = fetch.Request.Stream == StreamKind.Mailbox
-                ? await _room.Services.Mailboxes.ReadAsync(request, _room.Stopping)
+                ? await _room.Stores.AskAsync(cancellationToken => _room.Services.Mailboxes.ReadAsync(request, cancellationToken))
                 : await _room.Cache.ReadAsync(request.Key.App, request.Epoch, request.FromSeq, request.MaxMessages, request.MaxBytes);
         }
         catch (Exception exception)

@@ -37,7 +37,8 @@ internal sealed class PoisonGuard(RoomShard shard)
     {
         try
         {
-            parking.Opening = await _room.Services.Mailboxes.ParkAsync(parking.Key, parking.Epoch, parking.Head, _room.Stopping);
+            parking.Opening = await _room.Stores.AskAsync(cancellationToken =>
+                _room.Services.Mailboxes.ParkAsync(parking.Key, parking.Epoch, parking.Head, cancellationToken));
         }
         catch (Exception exception)
         {

@@ -41,6 +41,14 @@ internal sealed class PositionCheck(RoomShard shard)
         Step();
     }
 
+    /// <summary>Looks at everything soon: deliveries may have missed this room for a while.</summary>
+    public void Hurry()
+    {
+        _nextRound = _nextRound == long.MinValue ? shard.Now : Math.Min(_nextRound, shard.Now);
+        foreach (var app in shard.Apps.Values)
+            app.ChecksLeft = 2;
+    }
+
     private void Step()
     {
         var sessions = new List<(int Slot, uint Generation)>();
@@ -65,7 +73,7 @@ internal sealed class PositionCheck(RoomShard shard)
         IReadOnlyList<StreamPosition> positions = [];
         try
         {
-            positions = await _room.Services.Mailboxes.PositionsAsync(keys, _room.Stopping);
+            positions = await _room.Stores.AskAsync(cancellationToken => _room.Services.Mailboxes.PositionsAsync(keys, cancellationToken));
         }
         catch (Exception exception)
         {
@@ -95,7 +103,7 @@ internal sealed class PositionCheck(RoomShard shard)
         StreamPosition released;
         try
         {
-            released = await _room.Services.Broadcasts.ReleasedAsync(app.Id, _room.Stopping);
+            released = await _room.Stores.AskAsync(cancellationToken => _room.Services.Broadcasts.ReleasedAsync(app.Id, cancellationToken));
         }
         catch (Exception exception)
         {

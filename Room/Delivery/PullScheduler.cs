@@ -80,9 +80,9 @@ internal sealed class PullScheduler(RoomShard shard)
         shard.Post(static done => done.Shard.Pulls.Completed(done), pull);
     }
 
-    private ValueTask<ReadReply> ReadOnceAsync(StreamKind kind, in ReadRequest request) => kind == StreamKind.Mailbox
-        ? _room.Services.Mailboxes.ReadAsync(request, _room.Stopping)
-        : _room.Cache.ReadAsync(request.Key.App, request.Epoch, request.FromSeq, request.MaxMessages, request.MaxBytes);
+    private async ValueTask<ReadReply> ReadOnceAsync(StreamKind kind, ReadRequest request) => kind == StreamKind.Mailbox
+        ? await _room.Stores.AskAsync(cancellationToken => _room.Services.Mailboxes.ReadAsync(request, cancellationToken))
+        : await _room.Cache.ReadAsync(request.Key.App, request.Epoch, request.FromSeq, request.MaxMessages, request.MaxBytes);
 
     private void Completed(Pull pull)
     {

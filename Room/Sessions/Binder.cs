@@ -25,8 +25,13 @@ internal sealed class Binder(RoomShard shard)
             Refuse(connection, ReasonCode.Draining, "the room is draining");
             return;
         }
+        if (_room.IsFenced)
+        {
+            Refuse(connection, ReasonCode.Busy, "the room has lost its place in the cluster for the moment");
+            return;
+        }
         var holdsGate = message.Bindings.Count > 0;
-        if (holdsGate && !_room.Logins.TryEnter())
+        if (holdsGate && !_room.Logins.TryEnter(shard.Options.MaxConcurrentLogins))
         {
             Refuse(connection, ReasonCode.Busy, "too many logins at once");
             return;
@@ -56,7 +61,7 @@ internal sealed class Binder(RoomShard shard)
         ref var state = ref shard.Connections.Find(connection);
         var clientRef = state.Client;
         ref var client = ref shard.Clients[clientRef.Slot];
-        if (_room.Draining || (client.Calls > 0 && _room.Unregistrar.IsFailing))
+        if (_room.Draining || _room.IsFenced || (client.Calls > 0 && _room.Unregistrar.IsFailing))
         {
             Answer(connection, message.RequestId, new BindResult(ReasonCode.BindUnavailable, 0, default, default));
             return true;
@@ -118,6 +123,10 @@ internal sealed class Binder(RoomShard shard)
         session.Client = operation.Client.Slot;
         session.AppPlace = -1;
         session.AppIndex = -1;
+        // Before the identity is read: a change of it comes first and is demanded afterwards.
+        session.BoundVersion = _room.Registrations.Demand.Version;
+        session.BoundAt = _room.UnixNow;
+        var identity = _room.Identity;
         session.NextOfClient = client.FirstSession;
         client.FirstSession = item.Slot;
         client.Sessions++;
@@ -126,12 +135,12 @@ internal sealed class Binder(RoomShard shard)
         item.Entry = new SessionEntry
         {
             Key = session.Key,
-            Room = _room.Identity.NodeId,
-            Incarnation = _room.Identity.Incarnation,
+            Room = identity.NodeId,
+            Incarnation = identity.Incarnation,
             Connection = operation.ConnectionId,
             Device = client.Device,
             RemoteAddress = shard.Transport.RemoteEndPoint(operation.Connection)?.ToString() ?? "",
-            BoundAt = _room.UnixNow,
+            BoundAt = session.BoundAt,
         };
         return ReasonCode.Ok;
     }
@@ -140,7 +149,7 @@ internal sealed class Binder(RoomShard shard)
     {
         try
         {
-            operation.Registered = await _room.Services.Registry.BindAsync(entries, _room.Stopping);
+            operation.Registered = await _room.Stores.AskAsync(cancellationToken => _room.Services.Registry.BindAsync(entries, cancellationToken));
             operation.Failed = operation.Registered.Count != entries.Count;
         }
         catch (Exception exception)
@@ -167,7 +176,8 @@ internal sealed class Binder(RoomShard shard)
                 Undo(operation, item, ReasonCode.BindUnavailable, registered: operation.Failed);
                 continue;
             }
-            announced.Add((item.Entry!.Key, reply.Generation, new SessionRef(shard.Index, item.Slot, item.Generation)));
+            item.Entry = item.Entry! with { Generation = reply.Generation };
+            announced.Add((item.Entry.Key, reply.Generation, new SessionRef(shard.Index, item.Slot, item.Generation)));
             if (reply.Previous is { } replaced)
                 previous.Add(replaced);
             if (!alive)
@@ -194,7 +204,7 @@ internal sealed class Binder(RoomShard shard)
             requests[i] = new OpenRequest(items[i].Entry!.Key, items[i].Request.Mailbox, items[i].Request.Broadcast);
         try
         {
-            operation.Opened = await _room.Services.Mailboxes.OpenAsync(requests, _room.Stopping);
+            operation.Opened = await _room.Stores.AskAsync(cancellationToken => _room.Services.Mailboxes.OpenAsync(requests, cancellationToken));
             operation.Failed = operation.Opened.Count != requests.Length;
         }
         catch (Exception exception)
@@ -232,6 +242,7 @@ internal sealed class Binder(RoomShard shard)
         session.Mailbox.Dirty = notedDirty || (notedEpoch != 0 && notedEpoch != opening.Mailbox.Epoch);
         session.Broadcast.Open(opening.Broadcast.Epoch, opening.Broadcast.Seq, opening.Broadcast.Top, shard.Rings);
         shard.Fanouts.Join(item.Slot);
+        shard.Rebinder.Check(item.Slot);
         item.Result = ResultOf(session);
     }
 

@@ -34,8 +34,8 @@ internal struct ClientState
     /// <summary>Sessions, those that are being bound included.</summary>
     public int Sessions;
     public int NextAppIndex;
-    /// <summary>Registry calls under way for this connection id. While there are any, nothing is bound anew and nothing resumes,
-    /// so that a late unbind cannot remove a newer entry of the same connection.</summary>
+    /// <summary>LOGIN or BIND under way, and removals of entries of which no generation is known. While there are any, nothing is bound
+    /// anew and nothing resumes, so that such a removal cannot hit a newer entry of the same connection.</summary>
     public int Calls;
     /// <summary>Bindings that were kicked or replaced while there was no socket; told when the client resumes.</summary>
     public List<(int AppIndex, ReasonCode Reason)>? EndedAway;

@@ -54,7 +54,9 @@ internal sealed class PresenceReporter : IAsyncDisposable
                 batch.Clear();
                 while (batch.Count < MaxBatch && _queue.Reader.TryRead(out var change))
                     batch.Add(change);
-                await NotifyAsync([.. batch]);
+                // Of one app each: in a cluster every app has one coordinator that decides about its users.
+                foreach (var ofApp in batch.GroupBy(change => change.Key.App, StringComparer.Ordinal))
+                    await NotifyAsync([.. ofApp]);
                 Interlocked.Add(ref _open, -batch.Count);
             }
         }
@@ -74,10 +76,10 @@ internal sealed class PresenceReporter : IAsyncDisposable
         {
             try
             {
-                await _room.Services.Coordinator.NotifyAsync(changes, _room.Stopping);
+                await _room.Stores.TellAsync(cancellationToken => _room.Services.Coordinator.NotifyAsync(changes, cancellationToken));
                 return;
             }
-            catch (StoreUnavailableException exception)
+            catch (Exception exception) when (StoreCalls.MayPass(exception))
             {
                 _room.CallFailed("ICoordinator.NotifyAsync", exception);
             }

@@ -63,7 +63,7 @@ internal sealed class Resumption(RoomShard shard)
             }
             return;
         }
-        // A registry call under way could undo what is bound after the resume: such a client logs in anew.
+        // A binding under way, or its undoing, could hit what is bound after the resume: such a client logs in anew.
         if (client.ConnectionId != operation.Target.ConnectionId || !client.Established || client.Calls > 0 || client.Sessions == 0
             || client.Phase is ClientPhase.Leaving or ClientPhase.Arriving)
         {
@@ -170,6 +170,10 @@ internal sealed class Resumption(RoomShard shard)
             session.Broadcast.Top = Math.Max(session.Broadcast.Top, late.Broadcast.Top);
             session.Broadcast.Dirty |= late.Broadcast.Dirty;
             session.SupersededBy = Math.Max(session.SupersededBy, late.SupersededBy);
+            if (late.RegistryGeneration > session.RegistryGeneration)
+                (session.RegistryGeneration, session.BoundVersion) = (late.RegistryGeneration, late.BoundVersion);
+            session.Rebinding &= late.Rebinding;
+            shard.Rebinder.Check(moving.To.Slot);
             if (session.PendingKick == ReasonCode.Ok)
                 (session.PendingKick, session.PendingKickGeneration) = (late.PendingKick, late.PendingKickGeneration);
         }

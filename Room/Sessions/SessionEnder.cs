@@ -46,7 +46,7 @@ internal sealed class SessionEnder(RoomShard shard)
     public void End(int slot, SessionEnd end, ReasonCode reason)
     {
         var clientRef = ClientOf(slot);
-        Close(slot, end, reason, clientRef);
+        Close(slot, end, reason);
         ref var client = ref shard.Clients[clientRef.Slot];
         if (client.Phase == ClientPhase.Attached && end is SessionEnd.Kicked or SessionEnd.Replaced)
         {
@@ -62,11 +62,14 @@ internal sealed class SessionEnder(RoomShard shard)
     /// <summary>Takes back a session that never came into force.</summary>
     public void Discard(int slot) => Remove(slot);
 
-    /// <summary>The registry forgets the entry if it is still this connection's. Until it has, the client binds nothing anew.</summary>
+    /// <summary>
+    /// The registry forgets the entry if it is still the one that was bound. Where it is not known whether it was (no generation), the
+    /// client binds nothing anew until the registry has answered: the request could hit a newer entry of the same connection.
+    /// </summary>
     public void Unregister(SessionEntry entry, ClientRef clientRef)
     {
         ref var client = ref shard.Clients.Find(clientRef.Slot, clientRef.Generation);
-        if (Unsafe.IsNullRef(ref client))
+        if (entry.Generation != 0 || Unsafe.IsNullRef(ref client))
         {
             _room.Unregistrar.Enqueue(new UnbindRequest(entry, null, ClientRef.None));
             return;
@@ -169,7 +172,7 @@ internal sealed class SessionEnder(RoomShard shard)
         {
             var slot = client.FirstSession;
             if (shard.Sessions[slot].Phase == SessionPhase.Open)
-                Close(slot, end, ReasonCode.Ok, ClientRef.None);
+                Close(slot, end, ReasonCode.Ok);
             else
                 Remove(slot);
         }
@@ -205,7 +208,7 @@ internal sealed class SessionEnder(RoomShard shard)
         _room.Metrics.AddSession(-1);
     }
 
-    private void Close(int slot, SessionEnd end, ReasonCode reason, ClientRef tell)
+    private void Close(int slot, SessionEnd end, ReasonCode reason)
     {
         ref var session = ref shard.Sessions[slot];
         ref var client = ref shard.Clients[session.Client];
@@ -231,7 +234,7 @@ internal sealed class SessionEnder(RoomShard shard)
             Connection = connectionId,
             Generation = generation,
         };
-        Unregister(entry, tell);
+        Unregister(entry, ClientRef.None);
         _room.Presence.Report(key, online: false, generation, device);
     }
 

@@ -32,6 +32,12 @@ internal struct SessionState
     public bool Pull;
     /// <summary>The client did not name it in RESUME: it never saw the answer to its BIND, and nothing is sent until it asks again.</summary>
     public bool Unconfirmed;
+    /// <summary>It is being bound again, or an attempt ended without an answer: the registry may hold a higher generation than the one known here.</summary>
+    public bool Rebinding;
+    /// <summary>State of the room's demands (<see cref="Registrations"/>) when it was last bound.</summary>
+    public uint BoundVersion;
+    /// <summary>Since when it is bound, Unix milliseconds.</summary>
+    public long BoundAt;
     /// <summary>The client's slot, and the next session of the same client, -1 = none.</summary>
     public int Client;
     public int NextOfClient;
@@ -55,4 +61,8 @@ internal struct SessionState
     public int StuckCount;
     public StreamState Mailbox;
     public StreamState Broadcast;
+
+    /// <summary>Whether who was led here by this generation, other than 0, means this session.</summary>
+    public readonly bool Answers(long generation) =>
+        RegistryGeneration == 0 || generation == RegistryGeneration || (Rebinding && generation > RegistryGeneration);
 }

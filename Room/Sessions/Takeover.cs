@@ -13,9 +13,9 @@ internal sealed class Takeover(RoomShard shard)
     public bool Kick(int slot, long generation, ReasonCode reason)
     {
         ref var session = ref shard.Sessions[slot];
-        if (generation != 0 && session.RegistryGeneration != 0 && session.RegistryGeneration != generation)
+        if (generation != 0 && !session.Answers(generation))
             return false;
-        if (IsUndecided(session))
+        if (IsUndecided(session) || (generation != 0 && session.RegistryGeneration != generation))
         {
             session.PendingKick = reason == ReasonCode.Ok ? ReasonCode.Kicked : reason;
             session.PendingKickGeneration = generation;
@@ -86,7 +86,8 @@ internal sealed class Takeover(RoomShard shard)
     {
         try
         {
-            await room.KickAsync([new KickItem(entry.Key, entry.Generation, ReasonCode.Replaced)], shard.Room.Stopping);
+            await shard.Room.Stores.AskAsync(cancellationToken =>
+                room.KickAsync([new KickItem(entry.Key, entry.Generation, ReasonCode.Replaced)], cancellationToken));
         }
         catch (Exception exception)
         {

@@ -80,11 +80,11 @@ internal sealed class Unregistrar : IAsyncDisposable
         {
             try
             {
-                await _room.Services.Registry.UnbindAsync(entries, _room.Stopping);
+                await _room.Stores.AskAsync(cancellationToken => _room.Services.Registry.UnbindAsync(entries, cancellationToken));
                 Volatile.Write(ref _failing, 0);
                 return;
             }
-            catch (StoreUnavailableException exception)
+            catch (Exception exception) when (StoreCalls.MayPass(exception))
             {
                 Volatile.Write(ref _failing, 1);
                 _room.CallFailed("ISessionRegistry.UnbindAsync", exception);

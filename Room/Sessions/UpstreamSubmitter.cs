@@ -67,7 +67,7 @@ internal sealed class UpstreamSubmitter(RoomShard shard)
         var reply = new UpstreamReply(ReasonCode.NotStored, RetryMilliseconds);
         try
         {
-            reply = await _room.Services.Coordinator.SubmitAsync(message, _room.Stopping);
+            reply = await _room.Stores.AskAsync(cancellationToken => _room.Services.Coordinator.SubmitAsync(message, cancellationToken));
         }
         catch (Exception exception)
         {

@@ -1,6 +1,7 @@
 using PushSystem.Contracts;
 using PushSystem.Protocol;
 using PushSystem.Saver.Apps;
+using PushSystem.Saver.Claims;
 using PushSystem.Saver.Idempotency;
 using PushSystem.Saver.Mailboxes;
 using PushSystem.Saver.Sql;
@@ -96,7 +97,7 @@ internal sealed class SqlBroadcastLog(
         if (!Enum.IsDefined(next))
             throw new ArgumentException($"next: {next} is no state of a task", nameof(next));
         TaskState[] allowed = [.. from];
-        return await ChangeAsync(app, epoch, seq, (record, now) => !allowed.Contains(record.State)
+        return await ChangeAsync(app, epoch, seq, fence, (record, now) => !allowed.Contains(record.State)
             ? record
             : record with
             {
@@ -110,13 +111,13 @@ internal sealed class SqlBroadcastLog(
         string app, uint epoch, long seq, int ratePerSecond, CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(ratePerSecond);
-        return await ChangeAsync(app, epoch, seq, (record, _) => record with { RatePerSecond = ratePerSecond }, cancellationToken);
+        return await ChangeAsync(app, epoch, seq, default, (record, _) => record with { RatePerSecond = ratePerSecond }, cancellationToken);
     }
 
     public async ValueTask ReportAsync(
         string app, uint epoch, long seq, long targeted, long sent, long offline, Fence fence, CancellationToken cancellationToken) =>
         await ChangeAsync(
-            app, epoch, seq, (record, _) => record with { Targeted = targeted, Sent = sent, Offline = offline }, cancellationToken);
+            app, epoch, seq, fence, (record, _) => record with { Targeted = targeted, Sent = sent, Offline = offline }, cancellationToken);
 
     public ValueTask<StreamPosition> ReleasedAsync(string app, CancellationToken cancellationToken)
     {
@@ -273,26 +274,29 @@ internal sealed class SqlBroadcastLog(
     }
 
     private async ValueTask<BroadcastRecord?> ChangeAsync(
-        string app, uint epoch, long seq, Func<BroadcastRecord, long, BroadcastRecord> change, CancellationToken cancellationToken)
+        string app, uint epoch, long seq, Fence fence, Func<BroadcastRecord, long, BroadcastRecord> change, CancellationToken cancellationToken)
     {
         if (apps.Find(app) is null)
             return null;
-        return await writer.RunAsync(DraftOverhead, batch =>
+        var (isFenced, changed) = await writer.RunAsync<(bool, BroadcastRecord?)>(DraftOverhead, batch =>
         {
+            if (!ClaimRows.Admits(batch.Connection, fence))
+                return (true, null);
             var state = apps.View.Working.Find(app)!.State;
             var log = state.Log.Working;
             if (log.Find(epoch, seq) is not { } entry)
-                return null;
+                return (false, null);
             var before = entry.Record.Working;
             var after = change(before, batch.Now);
             if (after == before)
-                return before;
+                return (false, before);
             entry.Record.Set(batch, after);
             BroadcastRows.Update(batch.Connection, state.Id, after);
             if (after.State != before.State)
                 state.Log.Set(batch, log with { Released = Release(log, seq, after.State) });
-            return after;
+            return (false, after);
         }, cancellationToken);
+        return isFenced ? throw ClaimRows.Refusal(fence) : changed;
     }
 
     private static long Release(LogState log, long seq, TaskState state) =>

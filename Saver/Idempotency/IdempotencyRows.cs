@@ -12,6 +12,8 @@ internal enum IdempotencyKind
     Append = 1,
     /// <summary>A broadcast: epoch and seq.</summary>
     Broadcast = 2,
+    /// <summary>A multicast: its id.</summary>
+    Multicast = 3,
 }
 
 internal sealed record IdempotencyRow(IdempotencyKind Kind, byte[] Fingerprint, int StatusCode, byte[] Body);

@@ -2,10 +2,12 @@ using Microsoft.Extensions.Logging;
 using PushSystem.Contracts;
 using PushSystem.Saver.Apps;
 using PushSystem.Saver.Broadcasts;
+using PushSystem.Saver.Claims;
 using PushSystem.Saver.Events;
 using PushSystem.Saver.Facts;
 using PushSystem.Saver.Idempotency;
 using PushSystem.Saver.Mailboxes;
+using PushSystem.Saver.Multicasts;
 using PushSystem.Saver.Sql;
 
 namespace PushSystem.Saver;
@@ -67,11 +69,14 @@ public sealed class SqlStore : IAsyncDisposable
         Mailboxes = new SqlMailboxes(
             apps, table, mailboxWriter, opener, reader, _writer, _readers, options, metrics, clock, meta.FirstEpoch);
         Broadcasts = broadcasts;
+        var multicasts = new SqlMulticasts(apps, _writer, _readers, new SqlSubtasks(_writer), options);
+        Multicasts = multicasts;
+        Claims = new SqlWorkClaims(_writer);
         Events = new SqlEventQueue(apps, _writer, _readers);
         Idempotency = new SqlIdempotencyStore(apps, _writer, _readers, clock);
         Facts = new SqlFactStore(_writer, _readers);
         Apps = new SqlAppDirectory(apps, _writer, meta.FirstEpoch);
-        _sweeper = new Sweeper(apps, table, mailboxWriter, broadcasts, _writer, options, clock, logger);
+        _sweeper = new Sweeper(apps, table, mailboxWriter, broadcasts, multicasts, _writer, options, clock, logger);
 
         metrics.Observe("push_saver_mailboxes_cached", null, "Mailboxes in memory", () => table.Count);
         metrics.Observe("push_saver_journal_bytes", "By", "Bytes of recent messages", () => journal.Bytes);
@@ -95,6 +100,12 @@ public sealed class SqlStore : IAsyncDisposable
 
     /// <summary>The broadcast logs.</summary>
     public IBroadcastLog Broadcasts { get; }
+
+    /// <summary>The multicasts.</summary>
+    public IMulticasts Multicasts { get; }
+
+    /// <summary>Who does which work.</summary>
+    public IWorkClaims Claims { get; }
 
     /// <summary>Events for webhooks.</summary>
     public IEventQueue Events { get; }

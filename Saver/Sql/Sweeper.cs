@@ -5,6 +5,7 @@ using PushSystem.Saver.Broadcasts;
 using PushSystem.Saver.Events;
 using PushSystem.Saver.Idempotency;
 using PushSystem.Saver.Mailboxes;
+using PushSystem.Saver.Multicasts;
 
 namespace PushSystem.Saver.Sql;
 
@@ -28,6 +29,7 @@ internal sealed class Sweeper : IAsyncDisposable
     private readonly MailboxTable _table;
     private readonly MailboxWriter _mailboxes;
     private readonly SqlBroadcastLog _broadcasts;
+    private readonly SqlMulticasts _multicasts;
     private readonly GroupCommitWriter _writer;
     private readonly SaverOptions _options;
     private readonly TimeProvider _clock;
@@ -36,13 +38,14 @@ internal sealed class Sweeper : IAsyncDisposable
     private Task _loop = Task.CompletedTask;
 
     public Sweeper(
-        AppTable apps, MailboxTable table, MailboxWriter mailboxes, SqlBroadcastLog broadcasts, GroupCommitWriter writer,
-        SaverOptions options, TimeProvider clock, ILogger logger)
+        AppTable apps, MailboxTable table, MailboxWriter mailboxes, SqlBroadcastLog broadcasts, SqlMulticasts multicasts,
+        GroupCommitWriter writer, SaverOptions options, TimeProvider clock, ILogger logger)
     {
         _apps = apps;
         _table = table;
         _mailboxes = mailboxes;
         _broadcasts = broadcasts;
+        _multicasts = multicasts;
         _writer = writer;
         _options = options;
         _clock = clock;
@@ -95,6 +98,7 @@ internal sealed class Sweeper : IAsyncDisposable
         most = Math.Max(most, IdempotencyRows.RemoveOld(batch.Connection, batch.Now, rows));
         most = Math.Max(most, SqlEventQueue.RemoveOldKeys(batch.Connection, batch.Now, rows));
         most = Math.Max(most, _broadcasts.RemoveOld(batch, rows));
+        most = Math.Max(most, _multicasts.RemoveOld(batch, rows));
         batch.Connection.Use(DeleteOldParked)
             .Bind(1, batch.Now - (long)_options.ParkedRetention.TotalMilliseconds).Bind(2, rows).Run();
         most = Math.Max(most, batch.Connection.Changes);

@@ -24,6 +24,9 @@ public sealed class ClusterKeys(string cluster)
     /// <summary>Prefix of the candidates of an election: "elections/{name}/{lease}".</summary>
     public string Election(string name) => $"{Root}elections/{name}/";
 
+    /// <summary>Written by whoever watches, to tell a silent watch from a dead one.</summary>
+    public string Heartbeat => Root + "heartbeat";
+
     /// <summary>What was laid down when the cluster was created and cannot change: number of partitions and registry parts.</summary>
     public string Layout => Root + "layout";
 }

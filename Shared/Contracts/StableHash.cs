@@ -24,6 +24,15 @@ public static class StableHash
         return Mix(hash);
     }
 
+    /// <summary>The same hash of a text that is UTF-8 already.</summary>
+    public static ulong Of(ReadOnlySpan<byte> utf8)
+    {
+        var hash = Basis;
+        foreach (var one in utf8)
+            hash = (hash ^ one) * Prime;
+        return Mix(hash);
+    }
+
     /// <summary>The hash of a pair of hashes; the order counts.</summary>
     public static ulong Pair(ulong first, ulong second) => Mix(first ^ (Mix(second) * Prime));
 

@@ -14,4 +14,7 @@ public sealed class RedisScript(string name, string body)
 
     /// <summary>SHA-1 of the text in lower case, as redis names it.</summary>
     public string Hash { get; } = Convert.ToHexStringLower(SHA1.HashData(Encoding.UTF8.GetBytes(body)));
+
+    /// <summary>The same as bytes.</summary>
+    internal byte[] HashBytes { get; } = SHA1.HashData(Encoding.UTF8.GetBytes(body));
 }

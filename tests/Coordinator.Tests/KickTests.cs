@@ -65,4 +65,48 @@ public sealed class KickTests : IDisposable
         Assert.False(await coordinator.KickAsync(Ann, CancellationToken.None));
         Assert.Null((await _rig.Sessions.LookupAsync([Ann], CancellationToken.None))[0]);
     }
+
+    [Fact]
+    public async Task A_room_that_is_not_known_yet_is_asked_for_before_the_user_counts_as_offline()
+    {
+        _rig.Sessions.Revision = 6;
+        _rig.Sessions.Enter(Ann, "room-1", 7, 1, 5);
+        var refreshed = 0;
+        await using var coordinator = _rig.New(Cluster(_ =>
+        {
+            refreshed++;
+            _rig.Sessions.Revision = 7;
+            _rig.Sessions.Room("room-1", 7).Sessions[Ann] = 5;
+            return default;
+        }));
+        Assert.True(await coordinator.KickAsync(Ann, CancellationToken.None));
+        Assert.Equal(1, refreshed);
+        Assert.Empty(_rig.Sessions.Unbinds);
+    }
+
+    [Fact]
+    public async Task An_entry_ahead_of_the_view_is_never_removed()
+    {
+        _rig.Sessions.Revision = 6;
+        _rig.Sessions.Enter(Ann, "room-1", 7, 1, 5);
+        await using var coordinator = _rig.New();
+        var kick = coordinator.KickAsync(Ann, CancellationToken.None).AsTask();
+        await _rig.AdvanceUntil(() => kick.IsCompleted, "it gives up", 0.1);
+        Assert.False(await kick);
+        Assert.Empty(_rig.Sessions.Unbinds);
+    }
+
+    [Fact]
+    public async Task A_room_that_has_just_changed_its_incarnation_still_holds_the_session()
+    {
+        await using var coordinator = _rig.New();
+        _rig.Sessions.Enter(Ann, "room-1", 7, 1, 5);
+        var room = _rig.Sessions.Room("room-1", 9);
+        room.Sessions[Ann] = 5;
+        Assert.True(await coordinator.KickAsync(Ann, CancellationToken.None));
+        Assert.Single(room.Kicks);
+    }
+
+    private static CoordinatorCluster Cluster(Func<CancellationToken, ValueTask> refresh) =>
+        new Fakes.FakeCluster().Join("one").Cluster() with { RefreshRooms = refresh };
 }

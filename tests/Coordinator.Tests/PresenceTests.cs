@@ -36,10 +36,10 @@ public sealed class PresenceTests : IDisposable
         await coordinator.NotifyAsync([_rig.Change("ann", true, 6, "room-2")], CancellationToken.None);
         await coordinator.NotifyAsync([_rig.Change("ann", false, 5)], CancellationToken.None);
         Assert.Equal(["presence.online", "presence.online"], Types());
-        Assert.Equal(1, _rig.Facts.CountOf("presence:shop"));
+        Assert.Equal(1, _rig.OnlineFacts);
         await coordinator.NotifyAsync([_rig.Change("ann", false, 6, "room-2")], CancellationToken.None);
         Assert.Equal("presence.offline", Types().Last());
-        Assert.Equal(0, _rig.Facts.CountOf("presence:shop"));
+        Assert.Equal(0, _rig.OnlineFacts);
     }
 
     [Fact]
@@ -105,7 +105,7 @@ public sealed class PresenceTests : IDisposable
         await using var coordinator = _rig.New();
         await coordinator.NotifyAsync([_rig.Change("ann", true, 5)], CancellationToken.None);
         Assert.Empty(_rig.Events.Stored);
-        Assert.Equal(0, _rig.Facts.CountOf("presence:shop"));
+        Assert.Equal(0, _rig.OnlineFacts);
     }
 
     [Fact]
@@ -131,7 +131,7 @@ public sealed class PresenceTests : IDisposable
         await _rig.AdvanceUntil(() => receiver.Accepted.Count(name => name.EndsWith("offline", StringComparison.Ordinal)) == 2, "two go offline");
         await Waiting.Until(() => _rig.Events.Count == 0, "the queue is empty");
         Assert.Equal(["dead:presence.offline", "gone:presence.offline"], receiver.Accepted.Where(name => name.EndsWith("offline", StringComparison.Ordinal)).Order());
-        Assert.Equal(2, _rig.Facts.CountOf("presence:shop"));
+        Assert.Equal(2, _rig.OnlineFacts);
 
         // Settled once: the two who stay are not reported again, and a later, newer online of one who went is.
         await after.NotifyAsync([_rig.Change("gone", true, 10)], CancellationToken.None);
@@ -161,7 +161,7 @@ public sealed class PresenceTests : IDisposable
         _rig.Events.Capacity = 1;
         await coordinator.NotifyAsync([_rig.Change("ann", true, 1), _rig.Change("bob", true, 2)], CancellationToken.None);
         Assert.Single(_rig.Events.Stored);
-        Assert.Equal(2, _rig.Facts.CountOf("presence:shop"));
+        Assert.Equal(2, _rig.OnlineFacts);
     }
 
     [Fact]

@@ -40,7 +40,11 @@ public sealed class Rig : ILoggerProvider, ILogger
         return coordinator;
     }
 
-    public Coordinator New() => new(Events, Facts, Apps, Sessions, Sessions, Clock, LoggerFactory.Create(builder => builder.AddProvider(this)), Options);
+    public Coordinator New(CoordinatorCluster? cluster = null) => new(
+        Events, Facts, Apps, Sessions, Sessions, Clock, LoggerFactory.Create(builder => builder.AddProvider(this)), Options, cluster: cluster);
+
+    /// <summary>Users of the app who are noted as online.</summary>
+    public int OnlineFacts => Facts.All("presence:" + App).Count(fact => Presence.PresenceFact.Read(fact).Online);
 
     /// <summary>What was logged as an error: a fault of ours, in every test but those that make one.</summary>
     public ConcurrentQueue<string> Errors { get; } = new();

@@ -111,6 +111,18 @@ public sealed class PoolTests(Database database)
         Assert.True(turns > 50, $"{turns} turns in {waited.Elapsed}");
     }
 
+    [Fact]
+    public async Task Closing_a_connection_ends_the_command_that_runs_and_the_pool_goes_on()
+    {
+        await using var source = new MariaDbDataSource(database.ConnectionString + ";Maximum Pool Size=1");
+        var connection = await source.OpenConnectionAsync();
+        var sleeping = connection.ScalarAsync("SELECT SLEEP(60)");
+        await connection.DisposeAsync();
+        await Assert.ThrowsAsync<MariaDbException>(() => Waiting.For(sleeping, "the command ended"));
+
+        Assert.NotEqual(0, await IdAsync(source));
+    }
+
     [Theory]
     [InlineData("Servr=x", "servr")]
     [InlineData("Port=70000", "Port")]

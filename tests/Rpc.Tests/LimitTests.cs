@@ -158,7 +158,7 @@ public sealed class LimitTests
                 for (var id = 1; id < 10_000; id++)
                     await peer.RequestAsync(id, TestMethods.Wait.Id, 60_000, []);
             }
-            catch (System.Net.Sockets.SocketException)
+            catch (Exception e) when (e is System.Net.Sockets.SocketException or ObjectDisposedException)
             {
                 // Closed by the server, as it should be.
             }

@@ -58,6 +58,9 @@ public sealed class EtcdException(string message, bool isRefused = false, Except
 {
     /// <summary>etcd answered with an error: nothing was done.</summary>
     public bool IsRefused { get; } = isRefused;
+
+    /// <summary>The gRPC code of etcd's answer (5 = not found, 7 = permission denied …), or 0.</summary>
+    public int Code { get; init; }
 }
 
 /// <summary>

@@ -101,9 +101,10 @@ public sealed class NodeHost : IAsyncDisposable
 
     /// <summary>
     /// Lays the configuration's section over the options of a component, now and with each change. Called in Prepare, before the options
-    /// are used.
+    /// are used; <paramref name="changed"/> is called after each later change, on the watch's thread.
     /// </summary>
-    public void Lay<TOptions, TSection>(OptionsOverlay<TOptions, TSection> overlay, Func<ClusterConfiguration, TSection> section)
+    public void Lay<TOptions, TSection>(
+        OptionsOverlay<TOptions, TSection> overlay, Func<ClusterConfiguration, TSection> section, Action? changed = null)
         where TOptions : class, new()
         where TSection : class
     {
@@ -111,6 +112,7 @@ public sealed class NodeHost : IAsyncDisposable
         Configuration.Changed += (_, now) =>
         {
             var waiting = overlay.Apply(section(now));
+            changed?.Invoke();
             if (waiting.Count > 0)
                 NodeLog.NeedsRestart(_logger, RoleName, Options.Node, string.Join(", ", waiting));
         };
@@ -191,7 +193,8 @@ public sealed class NodeHost : IAsyncDisposable
         _apps = await EtcdAppDirectory.StartAsync(
             _etcd, Keys, new AppCipher(clusterKeys), new AppDirectoryOptions { LastGoodPath = Path.Combine(Options.Data, "apps.last") }, Time,
             Loggers.CreateLogger<EtcdAppDirectory>(), cancellationToken);
-        Layout = await ClusterLayout.LoadAsync(_etcd, Keys, cancellationToken);
+        Layout = await ClusterLayout.StartAsync(
+            _etcd, Keys, Path.Combine(Options.Data, "layout.last"), Time, Loggers.CreateLogger<NodeHost>(), cancellationToken);
         _nodes = new NodeDirectory(_etcd, Keys, Loggers.CreateLogger<NodeDirectory>());
         var rpc = new RpcOptions
         {

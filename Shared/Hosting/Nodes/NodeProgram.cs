@@ -1,6 +1,8 @@
 using System.Net.Sockets;
 using Microsoft.Extensions.Options;
+using PushSystem.Cluster.Configuration;
 using PushSystem.Cluster.Etcd;
+using PushSystem.Cluster.Nodes;
 using PushSystem.Contracts;
 using PushSystem.Hosting.Lifetime;
 
@@ -13,7 +15,7 @@ public static class NodeProgram
     /// Runs the process; the result is its exit code: 0 = stopped when asked, 1 = it cannot run, 2 = wrong command line or node file.
     /// </summary>
     /// <param name="args">"--config FILE", or "--check FILE" to only check the file.</param>
-    /// <param name="roleName">The role: <see cref="Cluster.Nodes.Roles"/>.</param>
+    /// <param name="roleName">The role: <see cref="Roles"/>.</param>
     /// <param name="makeRole">Makes the role from its options.</param>
     public static async Task<int> RunAsync<TOptions>(string[] args, string roleName, Func<TOptions, NodeRole> makeRole)
         where TOptions : NodeOptions, new()
@@ -51,7 +53,8 @@ public static class NodeProgram
             return 0;
         }
         catch (Exception exception) when (exception is IOException or InvalidDataException or SocketException or UnauthorizedAccessException
-            or StoreUnavailableException or ArgumentException or InvalidOperationException or EtcdException)
+            or StoreUnavailableException or ArgumentException or InvalidOperationException or EtcdException or ConfigurationException
+            or DuplicateNodeException)
         {
             // What an operator can mend: a taken port, a wrong key, a store that is away. The rest is our bug and keeps its stack.
             await Console.Error.WriteLineAsync($"{roleName} {options.Node} cannot run: {exception.Message}");

@@ -50,7 +50,8 @@ public sealed class ApiDocumentTests
         host.Edit(CenterHost.App, app => app with { Webhook = new WebhookSettings("http://localhost/", new Dictionary<string, string>(), [new byte[32]], false) });
         (await host.SendAsync("POST", "/v1/broadcasts", """{"text":"x"}""")).Expect(202);
         // Its pause, resume and cancellation are tried before anybody may have ended it.
-        Func<Task> held = () => new TaskCompletionSource().Task;
+        var gate = new TaskCompletionSource();
+        Func<Task> held = () => gate.Task;
         host.Mailboxes.BeforeAppend = held;
         (await host.SendAsync("POST", "/v1/multicasts", """{"text":"x","users":["alice"]}""")).Expect(202);
         var count = 0;
@@ -72,6 +73,7 @@ public sealed class ApiDocumentTests
             count++;
         }
         Assert.Equal(19, count);
+        gate.SetResult();
     }
 
     [Theory]

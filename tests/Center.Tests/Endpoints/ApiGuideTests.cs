@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using PushSystem.Center.Auth;
+using PushSystem.Center.Multicasts;
 using PushSystem.Contracts;
 using Xunit;
 
@@ -17,7 +18,8 @@ public sealed partial class ApiGuideTests
         await using var host = await CenterHost.StartAsync(prepare: host => host.Rooms.Add("room-1").OnFanout = _ => new FanoutProgress(true, false, 1, 0));
         host.Mailboxes.Statuses[(new UserKey(CenterHost.App, "alice"), 1, 1)] = new MessageStatus(MessageState.Acked, 1, 2);
         // The guide's multicast is steered before anybody may have ended it.
-        host.Mailboxes.BeforeAppend = () => host.Multicasts.Count > 0 ? new TaskCompletionSource().Task : Task.CompletedTask;
+        var gate = new TaskCompletionSource();
+        host.Mailboxes.BeforeAppend = () => host.Multicasts.Count > 0 ? gate.Task : Task.CompletedTask;
         var count = 0;
         foreach (Match command in Command().Matches(Guide.Replace("\\\n", "", StringComparison.Ordinal)))
         {
@@ -32,6 +34,7 @@ public sealed partial class ApiGuideTests
             Assert.True(answer.Status is >= 200 and < 300, $"{text}\n{answer.Body}");
             count++;
         }
+        gate.SetResult();
         Assert.InRange(count, 25, 45);
     }
 
@@ -67,9 +70,9 @@ public sealed partial class ApiGuideTests
         Assert.Contains($"at most {AppKeys.MaxApiKeys} API keys", Guide, StringComparison.Ordinal);
         Assert.Contains($"1 to {Bodies.MessageParser.MaxBatch:N0} messages", Guide, StringComparison.Ordinal);
         Assert.Contains($"`mailboxMessages`: most messages waiting for one user | {new AppLimits().MailboxMessages:N0} |", Guide, StringComparison.Ordinal);
-        Assert.Contains($"up to {Multicasts.MulticastUsers.MaxUsers:N0} users", Guide, StringComparison.Ordinal);
+        Assert.Contains($"up to {MulticastUsers.MaxUsers:N0} users", Guide, StringComparison.Ordinal);
         Assert.Contains($"at most {new CenterOptions().MaxMulticastBodyBytes / 1_048_576} MiB", Guide, StringComparison.Ordinal);
-        Assert.Contains($"groups of {Multicasts.RangeSender.RangeUsers}", Guide, StringComparison.Ordinal);
+        Assert.Contains($"groups of {RangeSender.RangeUsers}", Guide, StringComparison.Ordinal);
         Assert.Contains($"At most {new CenterOptions().MaxUnfinishedBroadcasts:N0} broadcasts", Guide, StringComparison.Ordinal);
     }
 

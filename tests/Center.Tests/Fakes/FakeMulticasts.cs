@@ -49,7 +49,7 @@ internal sealed class FakeMulticasts(TimeProvider time) : IMulticasts
             return [.. _tasks[id].Parts.OrderBy(part => part.Key).Select(part => part.Value.Users.Length)];
     }
 
-    public (long Owner, int Cursor) Part(long id, int part)
+    public (long Owner, int Cursor) PartOf(long id, int part)
     {
         lock (_lock)
             return (_tasks[id].Parts[part].Owner, _tasks[id].Parts[part].Cursor);

@@ -11,6 +11,9 @@ internal sealed class FakeRegistry : ISessionRegistry
 
     public Exception? Fault { get; set; }
 
+    /// <summary>Thrown by counts.</summary>
+    public Exception? CountFault { get; set; }
+
     /// <summary>Runs after each unbind: where a test lets the user bind elsewhere.</summary>
     public Action? AfterUnbind { get; set; }
 
@@ -82,6 +85,8 @@ internal sealed class FakeRegistry : ISessionRegistry
 
     public ValueTask<long> CountAsync(string app, CancellationToken cancellationToken)
     {
+        if (CountFault is not null)
+            throw CountFault;
         lock (_lock)
             return ValueTask.FromResult<long>(_entries.Keys.Count(key => key.App == app));
     }

@@ -257,8 +257,8 @@ public sealed class EtcdAppDirectoryTests : IDisposable
         {
             Assert.Equal(2, during.All.Count);
             await during.SaveAsync(App("b") with { Name = "changed" }, during.Find("b")!.Revision, default);
-            Assert.Equal(1, await during.SealAnewAsync(default));
-            Assert.Equal(0, await during.SealAnewAsync(default));
+            Assert.Equal(1, await new AppStore(_etcd, Keys, both).SealAnewAsync(default));
+            Assert.Equal(0, await new AppStore(_etcd, Keys, both).SealAnewAsync(default));
         }
         await using var after = await Start();
         Assert.Equal(["a", "b"], after.All.Select(app => app.Id));

@@ -37,7 +37,7 @@ public sealed class DocumentTests
           defaultLevel: stored
           bufferedBodyBytes: 1GiB
         saver:
-          linger: 0s
+          parkedRetention: 0s
         register:
           sweepInterval: 90s
         coordinator:
@@ -64,7 +64,7 @@ public sealed class DocumentTests
         Assert.Null(read.Room.DeniedNetworks);
         Assert.Equal(Durability.Stored, read.Center.DefaultLevel);
         Assert.Equal(1L << 30, read.Center.BufferedBodyBytes);
-        Assert.Equal(TimeSpan.Zero, read.Saver.Linger);
+        Assert.Equal(TimeSpan.Zero, read.Saver.ParkedRetention);
         Assert.True(read.Coordinator.DenyPrivateNetworks);
         Assert.Equal(Microsoft.Extensions.Logging.LogLevel.Debug, read.Log.Level);
     }
@@ -168,7 +168,7 @@ public sealed class DocumentTests
     [InlineData("room:\n  heartbeatMin: 5m\n  heartbeatDefault: 4m\n  heartbeatMax: 6m", "room.heartbeatMin: 5m is above heartbeatDefault, at most 4m is allowed")]
     [InlineData("room:\n  ackCount: 65\n  windowMessages: 64", "room.ackCount: 65 is above windowMessages, at most 64 is allowed")]
     [InlineData("coordinator:\n  retryBase: 10m\n  retryCap: 5m", "coordinator.retryBase: 10m is above retryCap")]
-    [InlineData("saver:\n  durableLagRows: 10\n  lagRows: 5", "saver.durableLagRows: 10 is above lagRows")]
+    [InlineData("saver:\n  durableLagRows: 10\n  storedLagRows: 5", "saver.durableLagRows: 10 is above storedLagRows")]
     [InlineData("dispatcher:\n  networks: [{cidr: 10.0.0.0/8, region: a}, {cidr: 10.0.0.0/8, region: b}]", "dispatcher.networks[1]: 10.0.0.0/8 stands in networks[0] already")]
     [InlineData("dispatcher:\n  networks: [{cidr: 10.0.0.0/8}]", "dispatcher.networks[0]: has neither region nor isp")]
     [InlineData("dispatcher:\n  fallbackDataCentres: [a, a]", "dispatcher.fallbackDataCentres[1]: a stands in fallbackDataCentres[0] already")]

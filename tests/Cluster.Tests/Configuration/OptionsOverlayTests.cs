@@ -49,8 +49,21 @@ public sealed class OptionsOverlayTests
     }
 
     [Fact]
-    public void A_setting_without_a_member_is_a_defect_that_shows_at_once() =>
+    public void Settings_of_other_options_are_left_alone()
+    {
+        var some = new SomeOfIt();
+        new OptionsOverlay<SomeOfIt, CoordinatorSection>(some).ApplyAtStart(new CoordinatorSection { InFlightPerApp = 3, GonePause = TimeSpan.FromSeconds(1) });
+        Assert.Equal(3, some.InFlightPerApp);
+    }
+
+    [Fact]
+    public void Options_that_have_nothing_of_a_section_are_a_defect_that_shows_at_once() =>
         Assert.Throws<InvalidOperationException>(() => new OptionsOverlay<RoomLike, RoomSection>(new RoomLike()));
+
+    private sealed class SomeOfIt
+    {
+        public int InFlightPerApp { get; set; } = 16;
+    }
 
     private sealed class RoomLike
     {

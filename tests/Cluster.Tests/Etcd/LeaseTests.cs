@@ -72,12 +72,12 @@ public sealed class LeaseTests
         var answer = new TaskCompletionSource<FakeReply>();
         world.Fake.Script(KeepAlive, _ => answer.Task);
         // The grant of 10 s counts, not what was asked for: the first keepalive is due after a third of it.
-        await world.Advance(world.Fake.Request(KeepAlive, 1));
+        await world.Advance(world.Fake.Request(KeepAlive, 1), TimeSpan.FromMilliseconds(20));
         var sent = world.Clock.GetTimestamp();
         world.Clock.Advance(TimeSpan.FromSeconds(2));
         answer.SetResult(FakeReply.Alive(77, 10));
         // The next keepalive, after a third of the lease, proves that the answer was taken.
-        await world.Advance(world.Fake.Request(KeepAlive, 2));
+        await world.Advance(world.Fake.Request(KeepAlive, 2), TimeSpan.FromMilliseconds(20));
         world.Fake.Script(KeepAlive, FakeReply.Silence);
         Assert.True(lease.IsHeld);
         var passed = world.Clock.GetElapsedTime(sent);
@@ -90,12 +90,12 @@ public sealed class LeaseTests
         await using var world = await World.StartAsync();
         await using var lease = await LeaseKeeper.GrantAsync(world.Client, Ten, One, Never);
         world.Fake.Script(KeepAlive, FakeReply.Error(503, 14, "etcdserver: no leader"));
-        await world.Advance(world.Fake.Request(KeepAlive, 2));
+        await world.Advance(world.Fake.Request(KeepAlive, 2), TimeSpan.FromMilliseconds(20));
         world.Clock.Advance(Ten);
         Assert.False(lease.IsHeld);
         Assert.False(lease.Lost.IsCompleted);
         world.Fake.Script(KeepAlive, FakeReply.Alive(77, 10));
-        await world.Advance(world.Fake.Request(KeepAlive, world.Fake.Requests(KeepAlive).Count + 2));
+        await world.Advance(world.Fake.Request(KeepAlive, world.Fake.Requests(KeepAlive).Count + 2), TimeSpan.FromMilliseconds(20));
         Assert.True(lease.IsHeld);
         Assert.Contains(world.Log.Lines, line => line.Id == 7065);
     }
@@ -106,7 +106,7 @@ public sealed class LeaseTests
         await using var world = await World.StartAsync();
         await using var lease = await LeaseKeeper.GrantAsync(world.Client, Ten, One, Never);
         world.Fake.Script(KeepAlive, FakeReply.Alive(77, 0));
-        await world.Advance(lease.Lost);
+        await world.Advance(lease.Lost, TimeSpan.FromMilliseconds(20));
         Assert.False(lease.IsHeld);
         var count = world.Fake.Requests(KeepAlive).Count;
         world.Clock.Advance(Ten);
@@ -137,7 +137,7 @@ public sealed class LeaseTests
         listener.SetMeasurementEventCallback<double>((_, value, _, _) => margin.TrySetResult(value));
         listener.Start();
         await using var lease = await LeaseKeeper.GrantAsync(world.Client, Ten, One, Never);
-        Assert.InRange(await world.Advance(margin.Task), 0.1, 6);
+        Assert.InRange(await world.Advance(margin.Task, TimeSpan.FromMilliseconds(20)), -60, 6);
     }
 
     [Fact]

@@ -187,7 +187,7 @@ public sealed class MirrorTests
         {
             try
             {
-                while (true)
+                while (!fixture.Watch.Closed.IsCompleted)
                     await fixture.Watch.Raw(new string('x', 1000));
             }
             catch (Exception)
@@ -196,7 +196,6 @@ public sealed class MirrorTests
             }
         });
         await fixture.Next();
-        fixture.Watch.Cut();
         await Waiting.For(endless, "the end of the endless line");
         Assert.Contains(fixture.World.Log.Lines, entry => entry.Id == 7030 && entry.Text.Contains("MaxReplyBytes", StringComparison.Ordinal));
     }
@@ -256,6 +255,18 @@ public sealed class MirrorTests
         Assert.Equal(3, fixture.Mirror.Current.Entries.Count);
         Assert.Equal("y", Entry(fixture.Mirror, "/a/2").Value);
         Assert.Equal(2, stale());
+    }
+
+    [Fact]
+    public async Task An_etcd_that_lost_what_it_had_confirmed_is_told_and_not_followed()
+    {
+        await using var fixture = await Fixture.StartAsync(("/a/1", "x", 7, 9));
+        fixture.World.Fake.Script(Range, FakeReply.List(3));
+        await fixture.Mirror.RefreshAsync(Never);
+        await fixture.Mirror.RefreshAsync(Never);
+        Assert.Equal(40, fixture.Mirror.Current.Revision);
+        Assert.Single(fixture.Mirror.Current.Entries);
+        Assert.Equal(1, fixture.World.Log.Count(7035));
     }
 
     [Fact]
@@ -342,7 +353,8 @@ public sealed class MirrorTests
         world.Fake.Script("/v3/kv/txn", FakeReply.Error(403, 7, "etcdserver: permission denied"));
         await using var mirror = world.Client.Mirror("/a/");
         await world.Fake.Watch(1);
-        await world.Advance(Waiting.Until(() => world.Log.Count(7033) > 0, "the refusal"), TimeSpan.FromMilliseconds(100));
+        await world.Advance(world.Fake.Request("/v3/kv/txn", 1), TimeSpan.FromMilliseconds(20));
+        await Waiting.Until(() => world.Log.Count(7033) > 0, "the refusal");
         for (var i = 0; i < 20; i++)
             world.Clock.Advance(TimeSpan.FromSeconds(3));
         await world.Advance(world.Fake.Request("/v3/kv/txn", 3), TimeSpan.FromMilliseconds(100));

@@ -155,6 +155,7 @@ internal sealed class FakeEtcd : IAsyncDisposable
     {
         context.Response.ContentType = "application/json";
         await context.Response.StartAsync();
+        await context.Response.Body.FlushAsync();
         var watch = new FakeWatch(context, request);
         if (AnswersWatches)
             await watch.Send(Json.Created(1), Json.Created(2));

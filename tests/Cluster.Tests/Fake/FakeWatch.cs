@@ -24,15 +24,7 @@ internal sealed class FakeWatch(HttpContext context, FakeRequest request)
     }
 
     /// <summary>Completes when the client closed the stream.</summary>
-    public Task Closed
-    {
-        get
-        {
-            var closed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-            context.RequestAborted.Register(() => closed.TrySetResult());
-            return closed.Task;
-        }
-    }
+    public Task Closed { get; } = ClosedOf(context.RequestAborted);
 
     internal Task Ended => _end.Task;
 
@@ -59,4 +51,7 @@ internal sealed class FakeWatch(HttpContext context, FakeRequest request)
         context.Abort();
         _end.TrySetResult();
     }
+
+    private static async Task ClosedOf(CancellationToken aborted) =>
+        await Task.Delay(Timeout.Infinite, aborted).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 }

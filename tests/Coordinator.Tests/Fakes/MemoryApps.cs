@@ -18,6 +18,8 @@ public sealed class MemoryApps : IAppDirectory
         Changed?.Invoke(app.Id);
     }
 
+    public void Remove(string id) => _apps.TryRemove(id, out _);
+
     public AppRecord? Find(string id) => _apps.GetValueOrDefault(id);
 
     public AppRecord? FindByApiKeyHash(ReadOnlySpan<byte> hash) => null;

@@ -8,10 +8,32 @@ public sealed class MemoryFacts : IFactStore
     private readonly Lock _lock = new();
     private readonly Dictionary<string, SortedDictionary<string, ReadOnlyMemory<byte>>> _spaces = [];
 
-    public ValueTask<ReadOnlyMemory<byte>?> GetAsync(string space, string key, CancellationToken cancellationToken)
+    private (TaskCompletionSource Arrived, TaskCompletionSource Release)? _heldGet;
+
+    /// <summary>The next read of a fact does its work and waits with the answer.</summary>
+    public (TaskCompletionSource Arrived, TaskCompletionSource Release) HoldGet()
+    {
+        var gate = (new TaskCompletionSource(), new TaskCompletionSource());
+        _heldGet = gate;
+        return gate;
+    }
+
+    public async ValueTask<ReadOnlyMemory<byte>?> GetAsync(string space, string key, CancellationToken cancellationToken)
+    {
+        var value = Get(space, key);
+        if (_heldGet is { } gate)
+        {
+            _heldGet = null;
+            gate.Arrived.SetResult();
+            await gate.Release.Task;
+        }
+        return value;
+    }
+
+    private ReadOnlyMemory<byte>? Get(string space, string key)
     {
         lock (_lock)
-            return new(Space(space).TryGetValue(key, out var value) ? value : (ReadOnlyMemory<byte>?)null);
+            return (Space(space).TryGetValue(key, out var value) ? value : (ReadOnlyMemory<byte>?)null);
     }
 
     public ValueTask<IReadOnlyList<KeyValuePair<string, ReadOnlyMemory<byte>>>> ListAsync(
@@ -37,6 +59,12 @@ public sealed class MemoryFacts : IFactStore
             }
         }
         return default;
+    }
+
+    public IReadOnlyList<ReadOnlyMemory<byte>> All(string space)
+    {
+        lock (_lock)
+            return [.. Space(space).Values];
     }
 
     public int CountOf(string space)

@@ -9,7 +9,11 @@ public sealed class MemorySessions : ISessionRegistry, IRoomDirectory
     private readonly ConcurrentDictionary<UserKey, SessionEntry> _entries = new();
     private readonly ConcurrentDictionary<(string, long), ScriptedRoom> _rooms = new();
 
-    public IReadOnlyList<RoomInfo> Rooms => [];
+    public IReadOnlyList<RoomInfo> Rooms => [.. _rooms.Keys.Select(room => new RoomInfo { Id = room.Item1, Incarnation = room.Item2, Addresses = [] })];
+
+    public long Revision { get; set; } = long.MaxValue;
+
+    public void RemoveRoom(string id, long incarnation) => _rooms.TryRemove((id, incarnation), out _);
 
     public ConcurrentQueue<SessionEntry> Unbinds { get; } = new();
 

@@ -56,6 +56,17 @@ public abstract class RedisRegistryContract(string endPoints) : SessionRegistryC
     }
 
     [Fact]
+    public async Task A_generation_ahead_of_the_clock_is_exceeded_by_every_register()
+    {
+        var other = await Registries.OpenAsync();
+        var first = await BindAsync(Entry("ann"));
+        var ahead = await BindAsync(Entry("ann") with { Generation = first.Generation + 3_600_000_000 });
+        Assert.True(await UnbindAsync(Entry("ann")));
+
+        Assert.True((await other.BindAsync([Entry("ann")], None))[0].Generation > ahead.Generation);
+    }
+
+    [Fact]
     public async Task Large_requests_go_in_several_scripts()
     {
         var entries = Enumerable.Range(0, 5_000).Select(i => Entry($"user{i}", connection: (ulong)i)).ToArray();

@@ -43,7 +43,7 @@ internal sealed class ScriptedPeer : IDisposable
     public static async Task<ScriptedPeer> ServeAsync(Socket listener, string nodeId = "server")
     {
         var peer = await AcceptAsync(listener);
-        await Waiting.For(Handshake.AcceptAsync(peer.Wire, NodePair.Options(nodeId), () => Refusal.None, CancellationToken.None), "the handshake");
+        await Waiting.For(Handshake.AcceptAsync(peer.Wire, NodePair.Options(nodeId), _ => Refusal.None, CancellationToken.None), "the handshake");
         return peer;
     }
 

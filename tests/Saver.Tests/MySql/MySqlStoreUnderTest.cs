@@ -95,7 +95,7 @@ public sealed class MySqlStoreUnderTest : IWorkStoreUnderTest
         var options = new MySqlOptions { ConnectionString = ConnectionString };
         _configure(options);
         _redis = await RedisLink.OpenAsync(new RedisOptions { EndPoints = _redisServer.EndPoint }, "saver", TimeProvider.System, NullLogger.Instance);
-        _stores = await MySqlStores.OpenAsync(options, _redis, _apps, Clock, NullLogger.Instance, CancellationToken.None);
+        _stores = await MySqlStores.OpenAsync(options, _redis, 4, _apps, Clock, NullLogger.Instance, CancellationToken.None);
         _stores.Broadcasts.KnownUsers = _mailboxes;
         _mailboxes.Broadcasts = _stores.Broadcasts;
         _mailboxes.Answers = _stores.Idempotency;

@@ -35,6 +35,16 @@ public sealed class SqlAppDirectoryTests : AppDirectoryContract
     protected override async Task<IStoreUnderTest> OpenAsync() => await SqlStoreUnderTest.OpenAsync();
 }
 
+public sealed class SqlWorkClaimsTests : WorkClaimsContract
+{
+    protected override async Task<IStoreUnderTest> OpenAsync() => await SqlStoreUnderTest.OpenAsync(diesToReopen: true);
+}
+
+public sealed class SqlMulticastsTests : MulticastsContract
+{
+    protected override async Task<IStoreUnderTest> OpenAsync() => await SqlStoreUnderTest.OpenAsync(diesToReopen: true);
+}
+
 public sealed class SqlMailboxAppendWithoutMemoryTests : MailboxAppendContract
 {
     protected override async Task<IStoreUnderTest> OpenAsync() => await SqlStoreUnderTest.OpenAsync(Forgetful.Configure);

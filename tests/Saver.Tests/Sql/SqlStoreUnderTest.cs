@@ -6,7 +6,7 @@ using PushSystem.TestSupport;
 namespace PushSystem.Saver.Tests.Sql;
 
 /// <summary>A SQLite store in a folder of its own that goes with the test.</summary>
-public sealed class SqlStoreUnderTest : IStoreUnderTest
+public sealed class SqlStoreUnderTest : IWorkStoreUnderTest
 {
     private readonly string _root = Directory.CreateTempSubdirectory("push-saver-").FullName;
     private readonly Action<SaverOptions> _configure;
@@ -31,9 +31,9 @@ public sealed class SqlStoreUnderTest : IStoreUnderTest
     public IMulticasts Multicasts => Store.Multicasts;
     public IWorkClaims Claims => Store.Claims;
 
-    public static async Task<SqlStoreUnderTest> OpenAsync(Action<SaverOptions>? configure = null)
+    public static async Task<SqlStoreUnderTest> OpenAsync(Action<SaverOptions>? configure = null, bool diesToReopen = false)
     {
-        var store = new SqlStoreUnderTest(configure ?? (_ => { }));
+        var store = new SqlStoreUnderTest(configure ?? (_ => { })) { DiesToReopen = diesToReopen };
         await store.OpenStoreAsync(null);
         return store;
     }
@@ -45,7 +45,13 @@ public sealed class SqlStoreUnderTest : IStoreUnderTest
         return options;
     }
 
-    public Task ReopenAsync() => ReopenAsync(null);
+    /// <summary>Every <see cref="ReopenAsync()"/> is the death of the process.</summary>
+    public bool DiesToReopen { get; init; }
+
+    public Task ReopenAsync() => DiesToReopen ? CrashAsync() : ReopenAsync(null);
+
+    public Task<long> CountRowsAsync(string table) =>
+        Store.Writer.RunAsync(0, batch => batch.Connection.Scalar($"SELECT count(*) FROM {table}"), CancellationToken.None);
 
     public async Task ReopenAsync(Action<SaverOptions>? change)
     {

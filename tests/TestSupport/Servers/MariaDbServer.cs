@@ -1,6 +1,6 @@
 namespace PushSystem.TestSupport.Servers;
 
-/// <summary>A real MariaDB with a user "push" that may do everything, reached over TCP.</summary>
+/// <summary>A real MariaDB with a user "push" that may do everything and an empty database "push", reached over TCP.</summary>
 public sealed class MariaDbServer : ServerProcess
 {
     private static readonly TimeSpan InstallLimit = TimeSpan.FromSeconds(120);
@@ -21,7 +21,7 @@ public sealed class MariaDbServer : ServerProcess
     /// <inheritdoc/>
     protected override (string File, string[] Arguments) Command => ("mariadbd",
     [
-        "--no-defaults", $"--datadir={Data}", $"--port={Port}", "--bind-address=127.0.0.1", $"--socket={Path.Combine(Folder, "sock")}",
+        "--no-defaults", $"--datadir={Data}", $"--tmpdir={Folder}", $"--port={Port}", "--bind-address=127.0.0.1", $"--socket={Path.Combine(Folder, "sock")}",
         $"--pid-file={Path.Combine(Folder, "pid")}", "--skip-name-resolve", "--user=root", "--innodb-buffer-pool-size=64M",
         "--innodb-flush-log-at-trx-commit=1", "--max-allowed-packet=64M", $"--init-file={Users}", .. _extra,
     ]);
@@ -56,10 +56,11 @@ public sealed class MariaDbServer : ServerProcess
     {
         // One statement a line, run at each start.
         await File.WriteAllTextAsync(
-            Users, $"CREATE USER IF NOT EXISTS 'push'@'%' IDENTIFIED BY '{Password}';\nGRANT ALL PRIVILEGES ON *.* TO 'push'@'%' WITH GRANT OPTION;\n");
+            Users, $"CREATE USER IF NOT EXISTS 'push'@'%' IDENTIFIED BY '{Password}';\nGRANT ALL PRIVILEGES ON *.* TO 'push'@'%' WITH GRANT OPTION;\nCREATE DATABASE IF NOT EXISTS push;\n");
         using var install = ChildProcess.Start(
             Find("mariadb-install-db"),
-            ["--no-defaults", $"--datadir={Data}", "--user=root", "--auth-root-authentication-method=normal", "--skip-test-db"]);
+            // A server that starts removes temporary tables from its folder, those of others too.
+            ["--no-defaults", $"--datadir={Data}", $"--tmpdir={Folder}", "--user=root", "--auth-root-authentication-method=normal", "--skip-test-db"]);
         if (await install.Exit(InstallLimit) != 0)
             throw new InvalidOperationException($"mariadb-install-db failed:\n{install.Output}");
     }

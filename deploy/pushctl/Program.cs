@@ -1,0 +1,3 @@
+using PushSystem.Pushctl;
+
+return await new PushctlCommand(Surroundings.OfProcess()).RunAsync(args);
