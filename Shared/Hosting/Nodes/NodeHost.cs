@@ -185,7 +185,7 @@ public sealed class NodeHost : IAsyncDisposable
             {
                 Endpoints = Options.Etcd.Endpoints, User = Options.Etcd.User,
                 Password = Options.Etcd.PasswordFile.Length > 0 ? KeyFile.Read(Options.Etcd.PasswordFile) ?? "" : "",
-                CaFile = Options.Etcd.CaFile, CertificateFile = Options.Etcd.CertificateFile, KeyFile = Options.Etcd.KeyFile,
+                CaFile = Options.Etcd.CaFile, CertificateFile = Options.Etcd.CertificateFile, KeyFile = Options.Etcd.KeyFile, HeartbeatKey = Keys.Heartbeat,
             }, Time, Loggers.CreateLogger<EtcdClient>());
         _configuration = await ConfigurationSource.StartAsync(
             _etcd, Keys, new ConfigurationSourceOptions { LastGoodPath = Path.Combine(Options.Data, "configuration.last"), Check = _role.Check }, Time,

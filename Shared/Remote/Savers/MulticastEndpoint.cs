@@ -10,13 +10,13 @@ namespace PushSystem.Remote.Savers;
 /// <summary>Serves <see cref="IMulticasts"/> to other nodes. Holds no state.</summary>
 internal static class MulticastEndpoint
 {
-    // A commit or a release names a subtask by its key alone; the rest of the record does not count for it.
-    private static Subtask Bare(P.MulticastKey? key, int part) => key is null ? throw CommonWire.Missing("key") : new Subtask(
+    // A commit or a release names a subtask by its key; of the users only their number counts for it.
+    private static Subtask Bare(P.MulticastKey? key, int part, int users) => key is null ? throw CommonWire.Missing("key") : new Subtask(
         new MulticastRecord
         {
             App = key.App, Id = key.Id, State = default, Level = default, Kind = default, PayloadBytes = 0, RatePerSecond = 0, AcceptedAt = 0,
             ExpiresAt = 0,
-        }, part, 0, []);
+        }, part, 0, new string[Math.Clamp(users, 0, IMulticasts.MaxPartUsers)]);
 
     public static void Add(IRpcMethods methods, IMulticasts tasks)
     {
@@ -63,10 +63,10 @@ internal static class MulticastEndpoint
             return list;
         });
         methods.Serve(NodeMethods.SubtaskCommit, async (call, cancel) => TaskWire.Answer(await tasks.CommitAsync(
-            Bare(call.Key, call.Part), call.Token, call.From, call.To, call.Accepted, call.Refused, call.Online, cancel)));
+            Bare(call.Key, call.Part, call.Users), call.Token, call.From, call.To, call.Accepted, call.Refused, call.Online, cancel)));
         methods.Serve(NodeMethods.SubtasksRelease, async (call, cancel) =>
         {
-            await tasks.ReleaseAsync([.. call.Items.Select(item => Bare(item.Key, item.Part))], call.Token, cancel);
+            await tasks.ReleaseAsync([.. call.Items.Select(item => Bare(item.Key, item.Part, 0))], call.Token, cancel);
             return CommonWire.Empty;
         });
     }

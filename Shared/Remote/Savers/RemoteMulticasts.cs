@@ -83,7 +83,7 @@ internal sealed class RemoteMulticasts(RemoteCaller savers) : IMulticasts
         var call = new P.CommitSubtask
         {
             Key = TaskWire.Key(subtask.Task.App, subtask.Task.Id), Part = subtask.Part, Token = token, From = from, To = to,
-            Accepted = accepted, Refused = refused, Online = online,
+            Accepted = accepted, Refused = refused, Online = online, Users = subtask.Users.Count,
         };
         return Require(await savers.CallAsync(NodeMethods.SubtaskCommit, call, Work(subtask.Task.App), false, cancellationToken));
     }
