@@ -11,6 +11,8 @@ namespace PushSystem.Saver.Redis;
 /// </summary>
 internal sealed class PartitionKeeper : IAsyncDisposable
 {
+    private const int AtOnce = 8;
+
     private readonly IReadOnlyList<PartitionWriter> _partitions;
     private readonly IRedisLink _link;
     private readonly LandingStore _store;
@@ -62,21 +64,22 @@ internal sealed class PartitionKeeper : IAsyncDisposable
     }
 
     /// <summary>One round over all partitions.</summary>
-    public async Task KeepAsync(bool mayAdopt, CancellationToken cancellationToken)
+    public async Task KeepAsync(bool mayAdopt, bool mayBegin, CancellationToken cancellationToken)
     {
         StoreUnavailableException? failure = null;
-        foreach (var partition in _partitions)
+        var round = new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = cancellationToken };
+        await Parallel.ForEachAsync(_partitions, round, async (partition, stopping) =>
         {
             try
             {
-                await partition.KeepAsync(mayAdopt, cancellationToken);
+                await partition.KeepAsync(mayAdopt, mayBegin, stopping);
             }
             catch (StoreUnavailableException exception)
             {
                 // The others have a right to their look; a redis that is away ends the round.
                 failure ??= exception;
             }
-        }
+        });
         if (failure is not null)
             RedisSaverLog.KeeperFailed(_logger, failure);
     }
@@ -89,7 +92,7 @@ internal sealed class PartitionKeeper : IAsyncDisposable
             {
                 var woken = await WaitAsync();
                 // What was seen a moment ago says nothing about whether a partition is idle.
-                await KeepAsync(mayAdopt: !woken && _lander.IsWorking, _stopping.Token);
+                await KeepAsync(mayAdopt: !woken && _lander.IsWorking, mayBegin: _lander.IsWorking, _stopping.Token);
                 await SweepAsync();
             }
             catch (OperationCanceledException) when (_stopping.IsCancellationRequested)

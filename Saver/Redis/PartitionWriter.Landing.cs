@@ -58,7 +58,7 @@ internal sealed partial class PartitionWriter
     /// One look of the keeper. An own partition records which data its redis stands on; one that nobody seems to serve although something
     /// is left to do is taken.
     /// </summary>
-    public async Task KeepAsync(bool mayAdopt, CancellationToken cancellationToken)
+    public async Task KeepAsync(bool mayAdopt, bool mayBegin, CancellationToken cancellationToken)
     {
         if (_owner.IsOwned)
         {
@@ -74,8 +74,9 @@ internal sealed partial class PartitionWriter
         var look = (RedisResult[])(await _link.EvalAsync(MailboxScripts.Look, [_keys.Meta, _keys.Journal], [], cancellationToken))!;
         var (token, jseq) = ((string?)look[0], look[1].IsNull ? 0 : (long)look[1]);
         var isUnfinished = !look[2].IsNull && ((long)look[4] > 0 || look[3].IsNull || (long)look[3] != (long)look[2]);
-        // redis forgot the partition while this process still knows something that has not landed.
-        var isForgotten = look[2].IsNull && _owner.Jseq > 0;
+        // redis has nothing of the partition: it is new, or was forgotten. It is begun while the landing tier answers, so that an outage of
+        // that one later stops nobody, and at once if this process still knows something that has not landed.
+        var isForgotten = look[2].IsNull && (mayBegin || _owner.Jseq > 0);
         var isIdle = _seen.IsIdle && _seen.Token == token && _seen.Jseq == jseq;
         _seen = (token, jseq, isUnfinished);
         if (!isForgotten && !(isUnfinished && isIdle && mayAdopt))

@@ -62,13 +62,13 @@ internal sealed class RedisMailboxes : IMailboxes, IKnownUsers, IAsyncDisposable
     /// <summary>The partitions, for tests and the health page.</summary>
     public IReadOnlyList<PartitionWriter> Partitions => _partitions;
 
-    /// <summary>Begins landing and keeping. Takes no partition: that happens when one is asked for.</summary>
-    public Task StartAsync(CancellationToken cancellationToken)
+    /// <summary>Begins landing and keeping, and the partitions that do not exist yet; the others are taken when they are asked for.</summary>
+    public async Task StartAsync(CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
         _lander.Start();
+        await _keeper.KeepAsync(mayAdopt: false, mayBegin: true, cancellationToken);
         _keeper.Start();
-        return Task.CompletedTask;
     }
 
     public ValueTask<long> CountAsync(string app, CancellationToken cancellationToken) => _knownUsers.CountAsync(app, cancellationToken);

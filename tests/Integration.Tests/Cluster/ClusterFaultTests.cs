@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
+using PushSystem.Protocol;
 using PushSystem.TestSupport;
 using Xunit;
 
@@ -33,7 +34,8 @@ public sealed class ClusterFaultTests(ITestOutputHelper output) : IAsyncLifetime
         }
         await load.MoreAsync(200, "load after the last kill");
         await FinishAsync(load);
-        Assert.Empty(load.Load.Resets);
+        // redis may forget what it has answered a moment before it is killed, when an fsync was under way; that must be told as such.
+        Assert.All(load.Load.Resets, reset => Assert.Equal(ResetReason.DataLoss, reset.Reason));
     }
 
     [Fact]
@@ -95,10 +97,11 @@ public sealed class ClusterFaultTests(ITestOutputHelper output) : IAsyncLifetime
         await using var phone = await Phone.ConnectTo(_cluster, Address("room-1"), "bystander", "bystander");
         var before = await IncarnationAsync("room", "room-1");
         await EtcdctlAsync("lease", "revoke", before.Lease);
-        await Waiting.For(_cluster["room-1"].Line(line => line.Contains("Renewed", StringComparison.OrdinalIgnoreCase) || line.Contains("goes on as incarnation", StringComparison.Ordinal), "a new incarnation"), "a new incarnation");
+        (long Incarnation, string Lease) after;
+        while ((after = await IncarnationAsync("room", "room-1")).Incarnation == before.Incarnation)
+            await Task.Delay(20);
         while (!await DeliveredAsync("bystander"))
             await Task.Delay(20);
-        var after = await IncarnationAsync("room", "room-1");
         Assert.True(after.Incarnation > before.Incarnation, $"{after.Incarnation} must be above {before.Incarnation}");
         Assert.Equal(1, phone.Logins);
     }
