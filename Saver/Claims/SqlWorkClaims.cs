@@ -20,7 +20,7 @@ internal sealed class SqlWorkClaims(GroupCommitWriter writer) : IWorkClaims
             batch =>
             {
                 var owner = ClaimRows.Owner(batch.Connection, work);
-                if (owner == token || (owner != 0 && (owner > token || alive.Contains(owner))))
+                if (owner == token || (owner != 0 && alive.Contains(owner)))
                     return owner;
                 ClaimRows.Own(batch.Connection, work, token);
                 return token;

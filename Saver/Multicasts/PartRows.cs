@@ -37,7 +37,7 @@ internal static class PartRows
         while (found.Count < max && rows.Step())
         {
             var owner = rows.Long(1);
-            if (owner == 0 || (owner < token && !live.Contains(owner)))
+            if (owner == 0 || (owner != token && !live.Contains(owner)))
                 found.Add(rows.Int(0));
         }
     }

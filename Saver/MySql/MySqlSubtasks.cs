@@ -90,8 +90,8 @@ internal sealed class MySqlSubtasks : IAsyncDisposable
         var now = Now;
         var (names, values) = SqlRows.List(live, ("token", token), ("now", now), ("max", max));
         var free = live.Length == 0
-            ? "(p.owner = 0 OR p.owner < @token)"
-            : $"(p.owner = 0 OR (p.owner < @token AND p.owner NOT IN ({names})))";
+            ? "p.owner <> @token"
+            : $"(p.owner <> @token AND p.owner NOT IN ({names}))";
         var taken = new List<Subtask>();
         foreach (var id in await session.ReadAsync(string.Format(null, SelectTasks, free), row => row.GetInt64(0), values))
         {

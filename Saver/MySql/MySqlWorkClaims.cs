@@ -72,7 +72,7 @@ internal sealed class MySqlWorkClaims : IWorkClaims, IAsyncDisposable
             // Another saver was faster; its row stays until this transaction ends.
             owner = await session.NumberAsync(SelectForUpdate, ("work", work)) ?? 0;
         }
-        if (owner == token || owner > token || live.Contains(owner))
+        if (owner == token || live.Contains(owner))
             return owner;
         await session.RunAsync(Update, ("work", work), ("token", token));
         return token;

@@ -28,6 +28,7 @@ internal sealed class RedisMailboxes : IMailboxes, IKnownUsers, IAsyncDisposable
     private readonly RedisSaverMetrics _metrics = new();
     private readonly LandingTotals _totals = new();
     private readonly RedisKnownUsers _knownUsers;
+    private readonly AppendClaims _claims;
     private readonly PartitionWriter[] _partitions;
     private readonly Lander _lander;
     private readonly PartitionKeeper _keeper;
@@ -47,6 +48,7 @@ internal sealed class RedisMailboxes : IMailboxes, IKnownUsers, IAsyncDisposable
         var writer = new LandingWriter(store, options, _metrics, time, _logger);
         var services = new PartitionServices(link, store, writer, _totals, partitions, nodeId, options, _metrics, time, _logger, broadcasts);
         _knownUsers = new RedisKnownUsers(link, partitions);
+        _claims = new AppendClaims(link, partitions, time);
         // Only called when something happens, which is after this constructor.
         _partitions = [.. Enumerable.Range(0, partitions).Select(part => new PartitionWriter(part, services, () => _lander!.Wake(), () => _keeper!.Wake()))];
         _lander = new Lander(_partitions, writer, store, options, _metrics, time, _logger);
@@ -92,13 +94,9 @@ internal sealed class RedisMailboxes : IMailboxes, IKnownUsers, IAsyncDisposable
         (string Key, long ClaimedAt)? claimed = null;
         if (claim is not null)
         {
-            var take = new ClaimOperation(request.App, claim);
-            if (!PartitionOf(new UserKey(request.App, "idem:" + claim.Key)).TryAdd(take))
-                return new AppendReply(WriteStatus.Overloaded, []);
-            await take.Done.WaitAsync(cancellationToken);
-            if (take.IsConflict)
+            if (await _claims.TakeAsync(request.App, claim, cancellationToken) is not { } claimedAt)
                 return new AppendReply(WriteStatus.Conflict, []);
-            claimed = (claim.Key, take.ClaimedAt);
+            claimed = (claim.Key, claimedAt);
         }
         return await AppendAsync(request.App, limits, drafts, claimed, durable, cancellationToken);
     }

@@ -47,7 +47,7 @@ public interface IMulticasts
 
     /// <summary>
     /// Takes at most <paramref name="max"/> subtasks of queued and running tasks, oldest task first, that are not done and whose owner
-    /// is nobody, or lower than <paramref name="token"/> and not among <paramref name="live"/>; they belong to the token then. A queued
+    /// is nobody, or neither <paramref name="token"/> nor among <paramref name="live"/>; they belong to the token then. A queued
     /// task whose subtask is taken becomes running. An expired task has none.
     /// </summary>
     ValueTask<IReadOnlyList<Subtask>> TakeAsync(

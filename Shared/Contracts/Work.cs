@@ -8,8 +8,9 @@ namespace PushSystem.Contracts;
 public interface IWorkClaims
 {
     /// <summary>
-    /// Makes <paramref name="token"/> the owner if the work has none, or has it already, or is owned by a token that is lower than
-    /// this one and not among <paramref name="live"/>. Returns the owner's token as it is then.
+    /// Makes <paramref name="token"/> the owner if the work has none, or has it already, or is owned by a token that is not among
+    /// <paramref name="live"/>. Returns the owner's token as it is then. Whoever knows too little of who lives may take work from a
+    /// living owner, which notices by its next fenced write: nothing is done twice, only later.
     /// </summary>
     ValueTask<long> ClaimAsync(string work, long token, IReadOnlyCollection<long> live, CancellationToken cancellationToken);
 

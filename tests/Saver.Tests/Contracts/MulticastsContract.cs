@@ -96,12 +96,13 @@ public abstract class MulticastsContract : WorkSuite
         var rest = await Multicasts.TakeAsync(6, [5, 6], 10, None);
         Assert.Equal([(one.Id, 2), (two.Id, 0)], rest.Select(subtask => (subtask.Task.Id, subtask.Part)));
         Assert.Empty(await Multicasts.TakeAsync(7, [5, 6, 7], 10, None));
-        Assert.Empty(await Multicasts.TakeAsync(5, [5], 10, None));
         Assert.Equal(2, (await Multicasts.TakeAsync(7, [6, 7], 10, None)).Count);
         await Multicasts.ReleaseAsync(rest, 7, None);
         Assert.Empty(await Multicasts.TakeAsync(5, [5, 6, 7], 10, None));
         await Multicasts.ReleaseAsync(rest, 6, None);
         Assert.Equal(2, (await Multicasts.TakeAsync(5, [5, 6, 7], 10, None)).Count);
+        // Those of 5 and of 7, which is newer: both are dead.
+        Assert.Equal(4, (await Multicasts.TakeAsync(6, [6], 10, None)).Count);
     }
 
     [Fact]
