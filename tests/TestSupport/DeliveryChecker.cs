@@ -40,6 +40,12 @@ public sealed class DeliveryChecker
     /// <summary>True when every accepted message has been seen.</summary>
     public bool AllReceived() => Evaluate().Lost.Count == 0;
 
+    /// <summary>
+    /// True when every accepted message has been seen, under its id or another: after a store lost its data, what landed elsewhere comes in
+    /// a new epoch.
+    /// </summary>
+    public bool AllContentReceived() => Evaluate().LostContent.Count == 0;
+
     /// <summary>Compares both sides.</summary>
     public CheckResult Evaluate()
     {
@@ -73,6 +79,7 @@ public sealed class DeliveryChecker
                 last[id[0]] = at;
             }
         }
+        var contents = keyOfId.Select(pair => (pair.Key.User, Key: pair.Value)).ToHashSet();
         var idOfKey = new Dictionary<string, string>();
         foreach (var (key, user, id) in _accepted)
         {
@@ -82,8 +89,11 @@ public sealed class DeliveryChecker
             idOfKey[key] = id;
             if (!seen.Contains((user, id)))
                 result.Lost.Add($"{user} {id} {key}");
+            if (!contents.Contains((user, key)))
+                result.LostContent.Add($"{user} {id} {key}");
         }
         result.Received = seen.Count;
+        result.Contents = contents.Count;
         return result;
     }
 
@@ -103,6 +113,10 @@ public sealed class CheckResult
     public int Received { get; internal set; }
     /// <summary>Accepted and never seen.</summary>
     public List<string> Lost { get; } = [];
+    /// <summary>Accepted and never seen under any id.</summary>
+    public List<string> LostContent { get; } = [];
+    /// <summary>Different contents seen by applications: fewer than <see cref="Received"/> when one came under two ids.</summary>
+    public int Contents { get; internal set; }
     /// <summary>Seen twice by the application.</summary>
     public List<string> Duplicates { get; } = [];
     /// <summary>Seen behind a later one.</summary>
