@@ -13,7 +13,6 @@ internal sealed class NodeProcess(string role, string id, string file) : IDispos
     public string Role => role;
     public string Id => id;
     public string Output => _process?.Output ?? "";
-    public int Pid => Process.Id;
 
     private ChildProcess Process => _process ?? throw new InvalidOperationException($"{id} was not started");
 
@@ -27,9 +26,6 @@ internal sealed class NodeProcess(string role, string id, string file) : IDispos
         await _process.Line(line => line.Contains("is ready", StringComparison.Ordinal), $"{id} is ready");
     }
 
-    /// <summary>A line that it printed or will print.</summary>
-    public Task<string> Line(Func<string, bool> match, string phase) => Process.Line(match, phase);
-
     /// <summary>SIGKILL.</summary>
     public Task Kill() => Process.Kill();
 
@@ -38,13 +34,6 @@ internal sealed class NodeProcess(string role, string id, string file) : IDispos
 
     /// <summary>SIGCONT.</summary>
     public void Continue() => Process.Signal(18);
-
-    /// <summary>SIGTERM; the exit code.</summary>
-    public Task<int> StopAsync()
-    {
-        Process.Signal(15);
-        return Process.Exit(TimeSpan.FromSeconds(60));
-    }
 
     public void Dispose() => _process?.Dispose();
 }

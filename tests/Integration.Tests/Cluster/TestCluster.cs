@@ -17,16 +17,14 @@ internal sealed class TestCluster : IGateway, IAsyncDisposable
     private readonly List<HttpClient> _centers = [];
     private int _next;
 
-    private TestCluster(EtcdServer etcd, RedisServer redis, RedisServer? replica, MariaDbServer sql)
+    private TestCluster(EtcdServer etcd, RedisServer redis, MariaDbServer sql)
     {
-        (Etcd, Redis, Replica, Sql) = (etcd, redis, replica, sql);
+        (Etcd, Redis, Sql) = (etcd, redis, sql);
         Data = Directory.CreateTempSubdirectory("push-cluster-").FullName;
     }
 
     public EtcdServer Etcd { get; }
     public RedisServer Redis { get; }
-    /// <summary>Follows <see cref="Redis"/>, if the cluster was started with one.</summary>
-    public RedisServer? Replica { get; }
     public MariaDbServer Sql { get; }
     public string Data { get; }
     public string AppKey { get; private set; } = "";
@@ -41,14 +39,13 @@ internal sealed class TestCluster : IGateway, IAsyncDisposable
     public NodeProcess this[string id] => _nodes.Single(node => node.Id == id);
 
     /// <summary>Starts the servers and <paramref name="each"/> processes of every role.</summary>
-    public static async Task<TestCluster> StartAsync(int each = 2, int leaseSeconds = 3, bool withReplica = false)
+    public static async Task<TestCluster> StartAsync(int each = 2, int leaseSeconds = 3)
     {
         var etcd = EtcdServer.StartAsync();
-        var redis = RedisServer.StartAsync("--hash-max-listpack-value", "256");
+        var redis = RedisServer.StartAsync("--hash-max-listpack-entries", "512", "--hash-max-listpack-value", "512");
         var sql = MariaDbServer.StartAsync();
         await Task.WhenAll(etcd, redis, sql);
-        var replica = withReplica ? await RedisServer.StartReplicaAsync(await redis, "--hash-max-listpack-value", "256") : null;
-        var cluster = new TestCluster(await etcd, await redis, replica, await sql) { LeaseSeconds = leaseSeconds };
+        var cluster = new TestCluster(await etcd, await redis, await sql) { LeaseSeconds = leaseSeconds };
         try
         {
             await cluster.StartNodesAsync(each);
@@ -108,20 +105,6 @@ internal sealed class TestCluster : IGateway, IAsyncDisposable
         }
     }
 
-    /// <summary>What a node's metrics page says now.</summary>
-    public async Task<string> Metrics(string id)
-    {
-        using var http = new HttpClient();
-        return await http.GetStringAsync($"http://127.0.0.1:{Ports[id].Http}/metrics");
-    }
-
-    /// <summary>The sum of a metric over its labels, 0 when it is not there.</summary>
-    public async Task<double> Metric(string id, string name)
-    {
-        var lines = (await Metrics(id)).Split('\n').Where(line => line.StartsWith(name, StringComparison.Ordinal) && line[name.Length] is ' ' or '{');
-        return lines.Sum(line => double.Parse(line[(line.LastIndexOf(' ') + 1)..], System.Globalization.CultureInfo.InvariantCulture));
-    }
-
     public async ValueTask DisposeAsync()
     {
         foreach (var node in _nodes)
@@ -130,13 +113,9 @@ internal sealed class TestCluster : IGateway, IAsyncDisposable
             center.Dispose();
         await Etcd.DisposeAsync();
         await Redis.DisposeAsync();
-        if (Replica is not null)
-            await Replica.DisposeAsync();
         await Sql.DisposeAsync();
         Directory.Delete(Data, recursive: true);
     }
-
-    private string RedisEndPoints => Replica is null ? Redis.EndPoint : $"{Redis.EndPoint},{Replica.EndPoint}";
 
     private async Task<(int Status, JsonNode Body)> SendAsync(HttpRequestMessage request, int? center)
     {
@@ -201,8 +180,8 @@ internal sealed class TestCluster : IGateway, IAsyncDisposable
             "room" => $"room:\n  listen: [\"127.0.0.1:{ports[2]}\"]\n",
             "center" => $"center:\n  listen: 127.0.0.1:{ports[2]}\n  adminKeyFile: {Path.Combine(Data, "admin.key")}\n",
             "dispatcher" => $"dispatcher:\n  listen: 127.0.0.1:{ports[2]}\n",
-            "register" => $"redis:\n  endPoints: {RedisEndPoints}\n",
-            "saver" => $"redis:\n  endPoints: {RedisEndPoints}\nsql:\n  connectionString: Server=127.0.0.1;Port={Sql.Port};User ID=push;Database=push\n"
+            "register" => $"redis:\n  endPoints: {Redis.EndPoint}\n",
+            "saver" => $"redis:\n  endPoints: {Redis.EndPoint}\nsql:\n  connectionString: Server=127.0.0.1;Port={Sql.Port};User ID=push;Database=push\n"
                 + $"  passwordFile: {Path.Combine(Data, "sql.password")}\n",
             _ => "",
         });
